@@ -11,9 +11,9 @@ enum tw_event_kind {
 	TW_EVENT_CLOSE, /* a record ended: reset or replaced (the agent itself reports swept ones) */
 	TW_EVENT_DENY,	/* a frame was denied or rejected; limited per port by config.event_rate */
 	TW_EVENT_CLAIM, /* a watched unclaimed port sent from a MAC listed in `macs` */
-	TW_EVENT_LEASE, /* `leases` of the port changed; limited as denials */
+	TW_EVENT_LEASE, /* `leases` of the port changed; rate-limited like denials */
 	/* The port has announced the shared address key.lo, in place of port frame.far_port_id (0:
-	 * none). frame.window is 1 if both claim it. Limited as denials. */
+	 * none). frame.window is 1 if both claim it. Rate-limited like denials. */
 	TW_EVENT_HOLDER,
 	TW_EVENT__MAX
 };

@@ -9,7 +9,7 @@
 /* Addresses that one port's guest may form by SLAAC: as many as Linux forms on one interface
  * (net.ipv6.conf.*.max_addresses). */
 #define TW_SLAAC_MAX	 16
-#define TW_ANNOUNCED_MAX 8 /* prefixes in which it may form them */
+#define TW_ANNOUNCED_MAX 8 /* prefixes in which one port's guest may form addresses */
 #define TW_LEASE_SLOTS	 (2 * TW_LEASES_MAX + TW_SLAAC_MAX)
 
 /* An address that a DHCP server gave to a port's guest, or that the guest formed by SLAAC. */
@@ -20,7 +20,7 @@ struct tw_lease {
 	__u32 known;	/* serial that the policy in force includes; written by the agent */
 	union {
 		__be32 server; /* IPv4: address of the server, for renewals; 0: unknown */
-		__u32 seen;    /* SLAAC: tick of the last use, to a second */
+		__u32 seen;    /* SLAAC: tick of the last use, accurate to a second */
 	};
 	__u32 restored; /* set by the agent: from an earlier boot; 0: a server has given it since */
 };

@@ -343,8 +343,8 @@ struct tw_port {
 	__u32 half_open_max;   /* open connections without an answer */
 	__u32 established_max; /* answered connections */
 	__u32 broadcast_rate;  /* frames sent to a broadcast or multicast MAC per second */
-	/* End of the window that an operator opened; 0: none. Only the agent reads it: `adopt_until`
-	 * is no earlier. */
+	/* End of the adoption window that an operator opened; 0: none. Only the agent reads it;
+	 * `adopt_until` is never earlier. */
 	__u32 adopt_asked;
 	/* Identifies the content of `image`. An agent that adopts the entry cannot read the image,
 	 * and its file on disk may describe an older one. */
@@ -373,9 +373,9 @@ static inline __u32 tw_port_key(__u32 id, __u32 epoch)
 
 #define TW_HOLDERS_MAX 4096
 #define TW_HOLDER_TICKS \
-	(2 * TW_TICKS_PER_SECOND) /* a holder that claims again within it contests */
+	(2 * TW_TICKS_PER_SECOND) /* a port that reclaims a lost address within it contests it */
 
-/* What a port's guest may do beyond sending untagged frames from its own MAC and addresses. */
+/* Rights of a port's guest beyond sending untagged frames from its own MAC and addresses. */
 struct tw_grants {
 	__u64 vlans[TW_VLAN_WORDS];	      /* VLAN ids of tags that it may send and receive */
 	__u8 mac[TW_GRANT_MACS][6];	      /* further MACs */
@@ -481,7 +481,7 @@ struct tw_holder {
 	__u32 port_id;
 	__u32 before;	 /* id of the port that held it before; 0: none */
 	__u32 since;	 /* tick */
-	__u32 contested; /* tick of the last event about both claiming it; 0: none */
+	__u32 contested; /* tick of the last event that says two ports claim it; 0: none */
 };
 
 /* Value of `foreign`: the network's number, the VLAN of the port's untagged frames, and a bit set

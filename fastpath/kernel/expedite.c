@@ -13,10 +13,10 @@
 #define BOOT_ID	 "/proc/sys/kernel/random/boot_id"
 #define BOOT_LEN 36
 
-/* The contents of a note. */
+/* Contents of a note. */
 struct note {
 	char boot[BOOT_LEN];
-	char value; /* of the setting, '0' or '1' */
+	char value; /* value of the setting: '0' or '1' */
 };
 
 static bool read_boot(char boot[BOOT_LEN])

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* expedite.h: makes the kernel wait briefly while programs are attached.
+/* expedite.h: shortens the kernel's waits while programs are attached.
  *
- * Why:        attaching or detaching a program, and filling a slot of images, waits for an RCU grace
- *             period under the lock of rtnetlink: 16 to 39 ms, for each of them. With
- *             /sys/kernel/rcu_expedited it waits about 0.1 ms, but interrupts each CPU.
+ * Why:        each attaching or detaching of a program, and each filling of a slot of images, waits
+ *             16 to 39 ms for an RCU grace period, under the lock of rtnetlink. With
+ *             /sys/kernel/rcu_expedited the wait is about 0.1 ms, but each CPU is interrupted.
  * How:        tw_expedite_begin() saves the setting in a file (the note), then sets it to 1. The
  *             note lets the next process restore the setting if this one dies.
  * Invariants: 1. Only the holder of a lock (flock) on the setting changes it, so agents of several
@@ -26,7 +26,7 @@ struct tw_expedite {
 
 #define TW_EXPEDITE_SETTING "/sys/kernel/rcu_expedited"
 
-/* Sets it. Does nothing if it is already set by this call, by the host, or by another agent. */
+/* Sets the setting to 1. Does nothing if an earlier call, the host or another agent has set it. */
 void tw_expedite_begin(struct tw_expedite *expedite);
 /* Restores the saved value. Does nothing without tw_expedite_begin(). */
 void tw_expedite_end(struct tw_expedite *expedite);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* grant.bpf.h: subprograms about rights of ports: `grants` and shared addresses.
+/* grant.bpf.h: subprograms for the rights of ports: `grants` and shared addresses.
  *
  * Callers:    tap.bpf.c, which includes it.
  */
 #pragma once
 
-/* True if the port has this right for the packet in scratch. Map lookups need no struct tw_frame
- * here. */
+/* True if the port has the right `what` for the packet in scratch. Map lookups need no struct
+ * tw_frame in a BPF program. */
 __noinline int tw_sub_granted(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 what)
 {
 	TW_OPAQUE(skb);

@@ -75,8 +75,8 @@ int tw_kernel_open(
 /* Once all ports are attached: completes a change of the table's size (resize.h). Does nothing if
  * there is none. */
 int tw_kernel_settle(struct tw_kernel *kernel, struct tw_err *err);
-/* Attaching and detaching set /sys/kernel/rcu_expedited (expedite.h). Restores it: to be called when all
- * that is due has been attached and detached. */
+/* Restores /sys/kernel/rcu_expedited, which attaching and detaching set (expedite.h). Called when
+ * nothing more is to be attached or detached for now. */
 void tw_kernel_rest(struct tw_kernel *kernel);
 void tw_kernel_close(struct tw_kernel *kernel);
 static inline void tw_kernel_cleanup(struct tw_kernel **kernel)

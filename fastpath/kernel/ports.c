@@ -127,7 +127,7 @@ int tw_kernel_put_grants(
 	return bpf_map_delete_elem(fd, &key) && errno != ENOENT ? -errno : 0;
 }
 
-/* Makes packets no longer find an entry, then removes its rights. */
+/* Hides an entry from packets, then removes its rights. */
 static int drop_entry(struct tw_kernel *kernel, uint32_t id, uint32_t epoch)
 {
 	int code = put_slot(&kernel->ports, id, epoch, 0);

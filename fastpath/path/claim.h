@@ -366,7 +366,7 @@ tw_inline void tw_claim_revoke(const struct tw_frame *f, __u64 way)
 			TW_MEMORY(claims->at[TW_CLAIM_ADDRESS][i].tag) = 0;
 }
 
-/* True if the frame entered at the port in a way. */
+/* True if the frame entered at the port whose id `way` holds. */
 tw_inline int tw_claim_sent(const struct tw_frame *f, __u32 epoch, __u64 way)
 {
 	const struct tw_port *owner = tw_port_numbered(f, way & 0xffff, epoch);
@@ -375,8 +375,8 @@ tw_inline int tw_claim_sent(const struct tw_frame *f, __u32 epoch, __u64 way)
 }
 
 /* Notes the link-local source of a neighbour message that reaches a port, unless a port of this
- * host claims it. A router's message ends that claim, unless the claiming guest has sent it: other
- * guests cannot send one from this address. */
+ * host claims that address. A router's message ends the claim, unless the claiming guest has sent
+ * the message. No other guest can send one from this address. */
 tw_inline void tw_claim_met(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_port *port, __u32 epoch, struct tw_scratch *scratch, int router)
 {

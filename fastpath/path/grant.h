@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* grant.h: what a port's guest may do beyond sending untagged frames from its own MAC and addresses.
+/* grant.h: rights of a port's guest beyond sending untagged frames from its own MAC and addresses.
  *
  * Why:        trunk guests, virtual routers (VRRP, CARP), DHCP servers and routers are ordinary
- *             guests of many hosts. Every right is named in the policy; a port has none by default.
- * Invariants: 1. Each tag of a frame must be granted: whichever one a switch strips, the guest may
- *                use the other one, too.
- *             2. A right of one port is no right at its peer: both ends of a frame check their own.
+ *             guests on many hosts. The policy names every right; a port has none by default.
+ * Invariants: 1. Each tag of a frame must be granted, as a switch may strip one and forward the frame
+ *                by the other.
+ *             2. A right of one port is no right at its peer: each end of a frame checks its own.
  *             3. No right reaches beyond the port's own addresses: a DHCP server or router can give
  *                other guests only addresses that its own port may use.
  * Bounds:     one lookup in `grants`, at ports with TW_PORT_F_GRANTS only.
@@ -34,7 +34,7 @@ tw_inline int tw_grant_mac(const struct tw_grants *g, const __u8 *mac)
 	__u64 found = 0, other;
 	__u32 i;
 
-	/* Has no branch, so that the verifier walks the code after it once. */
+	/* The loop has no branch, so that the verifier walks the code after it once. */
 	for (i = 0; i < TW_GRANT_MACS; i++) {
 		other = tw_mac_word(g->mac[i]) ^ tw_mac_word(mac);
 		found |= (1 ^ (other | -other) >> 63) & (i < g->n_macs);
@@ -51,7 +51,7 @@ tw_inline int tw_grant_ethertype(const struct tw_grants *g, __u32 type)
 	return (int)found;
 }
 
-/* Body of tw_call_granted(): true if the policy grants this to the port, for the packet in
+/* Body of tw_call_granted(): true if the policy grants `what` to the port, for the packet in
  * scratch. */
 tw_inline int tw_granted(const struct tw_frame *f, __u32 id, __u32 epoch, enum tw_grant what,
 	const struct tw_packet *p)
@@ -74,7 +74,7 @@ tw_inline int tw_granted(const struct tw_frame *f, __u32 id, __u32 epoch, enum t
 	return 0;
 }
 
-/* True if the port has this right, one of TW_MAY_*. */
+/* True if the port has the right, one of TW_MAY_*. */
 tw_inline int tw_grant_may(
 	const struct tw_frame *f, const struct tw_port *port, __u32 epoch, __u32 right)
 {

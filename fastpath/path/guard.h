@@ -7,12 +7,13 @@
  *             passes now. Any other: denied.
  * Invariants: 1. Every source MAC, IP, ARP sender, and ND source or target from a guest belongs to
  *                its workload, or to its port by a claim (except for DAD and DHCP's 0.0.0.0).
- *             2. No guest answers for DHCP, DHCPv6, routers or redirects, unless its policy says so
- *                (TW_MAY_*). Then it can give others only addresses that its own port may use.
+ *             2. No guest acts as a DHCP or DHCPv6 server, or sends router advertisements or
+ *                redirects, unless the policy grants it that (TW_MAY_*). Even then it can give others
+ *                only addresses that its own port may use.
  *             3. Housekeeping is well-formed to the last byte (neighbour.h, dhcp.h).
  *             4. Tags, further MACs and other protocols pass only as granted (grant.h).
- * Bounds:     one lookup in `grants`, only for ports with rights; one in `addrs`, only for ports with more than TW_PORT_ADDRS addresses;
- *             housekeeping and claims run in subprograms.
+ * Bounds:     one lookup in `grants`, only for ports with rights; one in `addrs`, only for ports with
+ *             more than TW_PORT_ADDRS addresses; housekeeping and claims run in subprograms.
  * Source:     RFC 826, 5227 (ARP probes), 4861 and 4862 (ND), 6980 (no ND in fragments), 2131, 8415
  *             (DHCP), 3810 (MLD).
  */
@@ -42,8 +43,8 @@ tw_inline int tw_guard_is_neighbour(const struct tw_packet *p)
 	       type >= TW_MLD_QUERY && type <= TW_MLD2_REPORT;
 }
 
-/* Judges a datagram to a DHCP port. Only a guest that may do so answers as a server, and hears
- * clients without a rule; answers from other ports are not DHCP. */
+/* Judges a datagram to a DHCP port. Only a guest with TW_MAY_DHCP_SERVER answers as a server, and
+ * receives clients' messages without a rule. Answers from other ports are not DHCP. */
 tw_inline enum tw_reason tw_guard_dhcp(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
@@ -114,14 +115,15 @@ tw_inline int tw_guard_is_igmp(const struct tw_packet *p)
 	       tw_addr_is_v4(&p->tuple.src) && tw_addr_is_unspecified(&p->tuple.src);
 }
 
-/* True if the policy grants this to the port, for the packet. */
+/* True if the policy grants `what` to the port, for the packet. */
 tw_inline int tw_guard_granted(const struct tw_frame *f, const struct tw_ctx *s, enum tw_grant what)
 {
 	return s->port->flags & TW_PORT_F_GRANTS && tw_call_granted(f, s->port->id, s->epoch, what);
 }
 
-/* Checks that the guest's end of a frame has a MAC of the guest. Frames to a group have no other
- * end. The vSwitch floods a frame whose MAC it does not know; it is not for this guest. */
+/* Checks that a frame has a MAC of the guest: as its source if the guest sends it, else as its
+ * destination, unless that is a group. A frame for another guest arrives if the vSwitch floods it,
+ * because it does not know the MAC. */
 tw_inline enum tw_reason tw_guard_mac(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
@@ -180,8 +182,8 @@ tw_inline enum tw_reason tw_guard_in(
 	return TW_R_NONE;
 }
 
-/* Judges a frame that is neither IP nor ARP. The guest must not request a checksum in it: the kernel
- * would write it anywhere in the frame. */
+/* Judges a frame that is neither IP nor ARP. The guest must not request a checksum in such a frame:
+ * the kernel would write that checksum wherever in the frame the guest asks. */
 tw_inline enum tw_reason tw_guard_other(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
@@ -202,8 +204,9 @@ tw_inline enum tw_reason tw_guard_other(
 	return reason ? reason : TW_R_GRANTED;
 }
 
-/* The guard stage. At an observed port, a tag is refused last: what passes only because of the mode
- * must be right otherwise. `tagged` is kept in memory, so that the verifier walks the checks once. */
+/* The guard stage. At an observed port, a tag is refused last: a frame that passes only because of
+ * the mode must pass all other checks. `tagged` is kept in memory, so that the verifier walks the
+ * checks once. */
 tw_inline enum tw_reason tw_guard(
 	const struct tw_frame *f, const struct tw_ctx *s, struct tw_packet *p)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* holder.h: notes which of several ports announces a shared address (`shared`), for reports.
+/* holder.h: notes which port has announced a shared address (`shared`) last, for reports.
  *
- * Why:        the members of a virtual address take turns with it, as in VRRP and CARP. All of them
- *             may use it at any time, and neighbours send to the one that announced it last. The
- *             operator must hear which one that is, and that two members claim it at once.
+ * Why:        the guests that share an address take turns using it, as in VRRP and CARP. Each of them
+ *             may use it at any time, and neighbours send to the guest that announced it last. The
+ *             operator must hear which guest that is, and when two of them claim it at once.
  * Invariants: no verdict depends on it.
  * Bounds:     three lookups and an update, for ARP and ND of ports that share addresses.
  * Callers:    guard.h, after housekeeping from a guest has passed, in a subprogram.
@@ -13,8 +13,8 @@
 
 #include "fastpath/path/neighbour.h"
 
-/* Reads the address that a frame announces: the sender of ARP, the target of NA. True if there is
- * one. */
+/* Reads the address that a frame announces: the sender's in ARP, the target in an NA. True if there
+ * is one. */
 tw_inline int tw_holder_announced(
 	const struct tw_frame *f, const struct tw_packet *p, struct tw_addr *ret)
 {
@@ -50,8 +50,8 @@ tw_inline int tw_holder_shared(const struct tw_frame *f, const struct tw_port *p
 	return kind && *kind == TW_ADDR_SHARED;
 }
 
-/* Notes that the frame in scratch announces a shared address. True if it has a new holder, and that
- * must be told. */
+/* Notes the shared address that the frame in scratch announces, if any. True if its new holder must
+ * be reported. */
 tw_inline int tw_holder_note(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
 	struct tw_scratch *scratch)
 {

@@ -77,7 +77,7 @@ tw_inline enum tw_reason tw_arp_sent(
 	struct tw_addr addr;
 	__be32 sender, target;
 
-	/* The frame's MAC is one of the guest's. */
+	/* The guard has checked that the frame's source MAC is one of the guest's. */
 	if (tw_port_has_mac(s->port) && !tw_mac_equal(arp->sender_mac, p->src_mac))
 		return TW_R_SPOOFED_ARP;
 	if (p->dst_mac[0] & 1 && !tw_mac_is_broadcast(p->dst_mac))
@@ -136,7 +136,7 @@ tw_inline int tw_mac_fits(const __u8 *mac, const struct tw_addr *addr)
 }
 
 /* True if an address shares its first 64 bits with one of the guest's leases, or with a prefix in
- * which it forms addresses. */
+ * which the guest forms addresses. */
 tw_inline int tw_neighbour_leased(
 	const struct tw_frame *f, const struct tw_port *port, const struct tw_addr *addr)
 {
@@ -197,8 +197,9 @@ tw_inline __u32 tw_nd_allowed(__u32 type, int unspecified)
 	}
 }
 
-/* Notes the prefix of an option of a router's message (RFC 4861 §4.6.2), and checks the sender's
- * MAC. Returns 0, or -1: it is another MAC, or the option is malformed; then d->reason says so. */
+/* Reads one option of a router's message: notes a prefix (RFC 4861 §4.6.2), or checks the sender's
+ * MAC. Returns 0; or -1, with the cause in d->reason, if the MAC is another one or the option is
+ * malformed. */
 tw_inline int tw_nd_router_option(
 	const struct tw_frame *f, struct tw_dhcp *d, __u32 off, __u32 code, __u32 len, __u64 word)
 {
@@ -309,8 +310,9 @@ tw_inline int tw_nd_aimed(const struct tw_frame *f, const struct tw_house *s, __
 	}
 }
 
-/* Judges the sender of NS, NA and RS from a guest: its source is the guest's own, as is the target of NA
- * and DAD. The message is well-formed, so that a guest that forms an address by it has done DAD. */
+/* Judges the sender of a well-formed NS, NA or RS from a guest. The source must be the guest's own, as
+ * must the target of NA and DAD. Runs after the format checks, as malformed DAD must not form an
+ * address. */
 tw_inline enum tw_reason tw_nd_sent(const struct tw_frame *f, const struct tw_house *s, __u32 type,
 	const struct tw_addr *target)
 {
@@ -333,8 +335,8 @@ tw_inline enum tw_reason tw_nd_sent(const struct tw_frame *f, const struct tw_ho
 	return TW_R_NEIGHBOUR;
 }
 
-/* Judges a router advertisement or a redirect of a guest that may send them: from its own link-local
- * address, to a neighbour or, an advertisement, to all nodes. */
+/* Judges a router advertisement or redirect of a guest that may send them. It must come from the
+ * guest's own link-local address, and go to a neighbour; an advertisement may go to all nodes, too. */
 tw_inline enum tw_reason tw_nd_routed(
 	const struct tw_frame *f, const struct tw_house *s, __u32 type)
 {
@@ -351,8 +353,7 @@ tw_inline enum tw_reason tw_nd_routed(
 	return tw_neighbour_near(f, s, dst) ? TW_R_NONE : TW_R_BAD_HEADER;
 }
 
-/* True if the port may use every address of the prefixes that a router advertises, and so could
- * give them to others. */
+/* True if the port may use every address of the prefixes that its guest advertises as a router. */
 tw_inline int tw_nd_prefixes_own(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_dhcp *d = &s->scratch->dhcp;
@@ -390,7 +391,7 @@ tw_inline enum tw_reason tw_nd_met(const struct tw_frame *f, const struct tw_hou
 	return TW_R_NONE;
 }
 
-/* True for the messages that only routers send. */
+/* True if only routers send messages of this type. */
 tw_inline int tw_nd_is_router(__u32 type)
 {
 	return type == TW_ND_RA || type == TW_ND_REDIRECT;

@@ -355,8 +355,8 @@ struct tw_scratch {
 	struct tw_addr target;	       /* target of a neighbour message */
 	struct tw_addr about;	       /* the address or name being looked up */
 	struct tw_resident_key holder; /* shared address that the frame announces */
-	struct tw_holder held;	       /* its new holder */
-	__u8 contested;		       /* two ports claim it */
+	struct tw_holder held;	       /* new holder of `holder.addr` */
+	__u8 contested;		       /* 1: two ports claim `holder.addr` */
 	struct tw_addr_key asked;      /* key in `addrs` */
 	struct tw_resident_key resident;
 	__u64 mac;   /* MAC of the claiming port */

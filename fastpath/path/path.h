@@ -470,7 +470,7 @@ tw_inline enum tw_reason tw_path_form(
 	return port && scratch ? tw_slaac_form(f, config, port, scratch) : TW_R_NO_IMAGE;
 }
 
-/* Notes what a neighbour message of this type, on its way to a guest, says of addresses. */
+/* Notes what a neighbour message of this type on its way to a guest says about addresses. */
 tw_inline void tw_path_heard(const struct tw_frame *f, const struct tw_config *config,
 	__u32 port_id, __u32 epoch, __u32 type)
 {
@@ -496,7 +496,7 @@ tw_inline int tw_path_claim(const struct tw_frame *f, const struct tw_config *co
 		       kind == TW_OWNED_NAME ? TW_CLAIM_CLIENT : TW_CLAIM_ADDRESS, scratch);
 }
 
-/* True if the port has a right of this enum tw_grant for the packet in scratch. */
+/* True if the port has the right `what` (enum tw_grant) for the packet in scratch. */
 tw_inline int tw_path_granted(const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 what)
 {
 	const struct tw_scratch *scratch = tw_scratch_get(f);
@@ -524,7 +524,7 @@ tw_inline enum tw_reason tw_path_neighbour(
 	return s.port && s.scratch ? tw_guard_neighbour(f, &s) : TW_R_NO_IMAGE;
 }
 
-/* Notes the shared address that the ARP or ND packet in scratch may announce, and tells of a new
+/* Notes the shared address that the ARP or ND packet in scratch may announce, and reports a new
  * holder. */
 tw_inline void tw_path_holder(const struct tw_frame *f, __u32 epoch)
 {

@@ -2,27 +2,28 @@
 /* slaac.h: IPv6 addresses that a guest forms itself (`addresses: [slaac]`).
  *
  * Why:        a guest forms addresses from its MAC, from a secret (RFC 7217) or at random (RFC 8981),
- *             so no policy can list them. Its neighbour discovery tells which ones it has formed.
+ *             so no policy can list them. The guest's neighbour discovery shows which ones it has formed.
  * What:       `leases` holds, for each port, the prefixes in which its guest may form addresses: those
  *             that routers announce to it, or those that the policy names, which the agent writes. A
  *             neighbour message from the guest with a new address in one of them forms the address. As
  *             with a lease, the guard accepts it once the policy in force includes it. Until then only
  *             DAD passes.
- * Invariants: 1. No guest advertises a prefix (guard), so an advertisement that arrives is a router's.
- *             2. The first one to have an address keeps it. An address that another port of this host
- *                has (`residents`), that was met on its way here with another MAC (`strangers`), or that
- *                is made from another MAC, is not formed; nor, by the agent, one that the policy gives
- *                to another vNIC or that a guest had before it was stopped.
+ * Invariants: 1. Only guests with TW_MAY_ROUTER advertise prefixes (guard), so an advertisement that
+ *                arrives is a router's.
+ *             2. The first holder of an address keeps it. A guest cannot form an address that another
+ *                port of this host has (`residents`), that has arrived from another MAC (`strangers`),
+ *                or that is made from another MAC. The agent adds none that the policy gives to another
+ *                vNIC, or that another guest had before it was stopped.
  *             3. An answer that arrives within TW_SLAAC_DAD_SECONDS takes the address away again: its
  *                owner, such as the router or the host, has defended it (RFC 4862 §5.4.4).
  *             4. A guest forms an address by DAD, so that its owner can defend it. Other messages form one
  *                only if it is made from the guest's own MAC, or in the port's adoption window.
- *             5. A port forms at most TW_SLAAC_MAX addresses. A further one replaces the one that was
- *                unused for longest, but only after TW_SLAAC_SPARE_SECONDS without use. So a guest that
+ *             5. A port has at most TW_SLAAC_MAX addresses. A further one replaces the one that has
+ *                been unused longest, if that is at least TW_SLAAC_SPARE_SECONDS. So a guest that
  *                floods DAD takes nothing from others, and no time from the agent.
  *             6. An address ends with its prefix's valid lifetime, with the guest's MAC, and after
  *                TW_SLAAC_IDLE_SECONDS without use.
- * Bounds:     loops run by tw_repeat(); runs in subprograms, for ND at such ports only.
+ * Bounds:     loops run by tw_repeat(); runs in subprograms, for ND at ports with TW_PORT_F_SLAAC only.
  * Source:     RFC 4861 §4.6.2, §6.3.4; RFC 4862 §5.4, §5.5.3; RFC 7217; RFC 8981 §3.8.
  */
 #pragma once
@@ -45,14 +46,14 @@
 #define TW_SLAAC_OPTION	       32 /* bytes of a prefix information option */
 #define TW_SLAAC_DAD_SECONDS   2
 #define TW_SLAAC_SPARE_SECONDS 600
-/* Longer than any temporary address is valid (RFC 8981 §3.8: two days; Linux: seven). */
+/* No temporary address is valid for longer (RFC 8981 §3.8: two days; Linux: seven). */
 #define TW_SLAAC_IDLE_SECONDS 604800u
 #define TW_SLAAC_TWO_HOURS    7200u
 
 /* ---- prefixes ---- */
 
-/* Notes the prefix of an option of a router advertisement, if its first word `word` allows SLAAC in it,
- * with 64 bits. Returns 0, or -1: the option is malformed. */
+/* Notes the prefix in an option of a router advertisement, if the prefix has 64 bits and `word`, the
+ * option's first word, allows SLAAC in it. Returns 0, or -1 if the option is malformed. */
 tw_inline int tw_slaac_option(
 	const struct tw_frame *f, struct tw_dhcp *d, __u32 off, __u32 code, __u32 len, __u64 word)
 {
@@ -80,7 +81,8 @@ struct tw_slaac_walk {
 	__u64 now_ns;
 };
 
-/* Finds the prefix of scratch->about: its slot and end; and the slot of the one that ends first. */
+/* Looks at prefix `i`: finds the slot and end of scratch->about's prefix, and the slot of the prefix
+ * that ends first. */
 static long tw_slaac_prefix(__u32 i, void *context)
 {
 	const struct tw_slaac_walk *walk = context;
@@ -134,8 +136,8 @@ static long tw_slaac_extend(__u32 i, void *context)
 	return 0;
 }
 
-/* Applies a prefix with its valid lifetime. A lifetime below two hours shortens none (RFC 4862
- * §5.5.3 e). */
+/* Applies a prefix with its valid lifetime. No advertisement shortens the remaining lifetime to less
+ * than two hours (RFC 4862 §5.5.3 e). */
 tw_inline void tw_slaac_apply(struct tw_slaac_walk *walk, __u32 valid)
 {
 	struct tw_scratch *scratch = walk->scratch;
@@ -161,7 +163,7 @@ tw_inline void tw_slaac_apply(struct tw_slaac_walk *walk, __u32 valid)
 	tw_repeat(TW_SLAAC_MAX, tw_slaac_extend, walk);
 }
 
-/* Returns the port's state, as that of a guest with the port's MAC. */
+/* Returns the port's entry in `leases`. Resets the entry first if it is about another MAC. */
 tw_inline struct tw_leases *tw_slaac_leases(const struct tw_frame *f, const struct tw_port *port)
 {
 	__u32 id = port->id;
@@ -172,8 +174,8 @@ tw_inline struct tw_leases *tw_slaac_leases(const struct tw_frame *f, const stru
 	return leases;
 }
 
-/* Takes prefix `i` of a router advertisement in scratch to scratch->about. False if a guest cannot
- * form addresses in it, or none is left. */
+/* Copies prefix `i` of the router advertisement in scratch to scratch->about. False if there is no
+ * such prefix, or a guest cannot form addresses in it. */
 tw_inline int tw_slaac_next(struct tw_scratch *scratch, __u32 i)
 {
 	const struct tw_dhcp *d = &scratch->dhcp;
@@ -201,7 +203,7 @@ tw_inline void tw_slaac_announced(
 
 /* ---- addresses ---- */
 
-/* Finds scratch->about among the port's addresses: its slot; and the slot unused for longest. */
+/* Looks at address `i`: finds the slot of scratch->about, and the slot that has been unused longest. */
 static long tw_slaac_slot(__u32 i, void *context)
 {
 	const struct tw_slaac_walk *walk = context;
@@ -219,7 +221,7 @@ static long tw_slaac_slot(__u32 i, void *context)
 	return 0;
 }
 
-/* Returns the port's slot of scratch->about, or TW_SLAAC_MAX. */
+/* Returns the port's slot of scratch->about, or TW_SLAAC_MAX if it has none. */
 tw_inline __u32 tw_slaac_find(struct tw_slaac_walk *walk)
 {
 	struct tw_scratch *scratch = walk->scratch;
@@ -269,9 +271,10 @@ tw_inline int tw_slaac_has_room(const struct tw_frame *f, const struct tw_config
 	       (limiter && tw_meter_take(&limiter->due_ns[TW_METER_DHCP], rate, f->now_ns, 1));
 }
 
-/* Body of tw_call_form(): forms the address in scratch->about, if it is free and in a prefix of the
- * port, or notes its use. Returns TW_R_SLAAC_LIMIT if the port has too many, else TW_R_NONE: own.h
- * tells whether it is the guest's. */
+/* Body of tw_call_form(): forms the address in scratch->about if it is free and in a prefix of the
+ * port, or notes its use if the guest has formed it before. Returns TW_R_SLAAC_LIMIT if the guest
+ * forms too many addresses, or forms them too fast, else TW_R_NONE. Then own.h decides if the address
+ * is the guest's. */
 tw_inline enum tw_reason tw_slaac_form(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_port *port, struct tw_scratch *scratch)
 {
@@ -311,8 +314,8 @@ tw_inline int tw_slaac_here(const struct tw_port *port, const struct tw_packet *
 	return !p->inner_vlan && (!p->vlan || p->vlan == port->pvid);
 }
 
-/* True if a guest may form scratch->about by another message than DAD: no other guest can have it,
- * or the guest may have formed it before this port was filtered. */
+/* True if a guest may form scratch->about by a message other than DAD: no other guest can have the
+ * address, or the guest may have formed it before this port was filtered. */
 tw_inline int tw_slaac_without_dad(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_addr *addr = &s->scratch->about;
@@ -323,8 +326,8 @@ tw_inline int tw_slaac_without_dad(const struct tw_frame *f, const struct tw_hou
 	       (s->port->adopt_until && tw_tick_after(s->port->adopt_until, tw_tick(f->now_ns)));
 }
 
-/* Called for an address that a guest's well-formed neighbour message uses. Returns why it may not, or
- * TW_R_NONE. */
+/* Called for an address that a guest's well-formed neighbour message uses. Returns why the guest may
+ * not form it, or TW_R_NONE. */
 tw_inline enum tw_reason tw_slaac_sent(
 	const struct tw_frame *f, const struct tw_house *s, const struct tw_addr *addr, int dad)
 {
@@ -365,8 +368,8 @@ tw_inline void tw_slaac_met(const struct tw_frame *f, const struct tw_house *s, 
 		tw_call_tell(f, f->ifindex, s->port->id, TW_EVENT_LEASE);
 }
 
-/* Body of tw_call_heard() for messages but router advertisements: notes that scratch->about is in
- * use elsewhere, and takes it from a guest that has just formed it. */
+/* Body of tw_call_heard() for messages other than router advertisements: notes that scratch->about is
+ * in use elsewhere, and takes it from a guest that has just formed it. */
 tw_inline void tw_slaac_heard(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_port *port, struct tw_scratch *scratch, __u32 type)
 {

@@ -46,7 +46,7 @@ static struct tw_policy *read_policy(const char *text, size_t len)
 	return policy;
 }
 
-/* A connection that would be denied. `worked`: the service answered. */
+/* Adds a connection that would be denied. `worked`: the service answered. */
 static void see(struct bench *b, const char *from, const char *to, int proto, unsigned int detail,
 	bool worked)
 {
@@ -137,7 +137,7 @@ static void test_merged(void **state)
 	end(&b);
 }
 
-/* What the policy in force decides by a rule of its own is not proposed. */
+/* Connections that a rule of the policy in force decides are not proposed. */
 static void test_decided(void **state)
 {
 	struct bench b;
@@ -178,7 +178,7 @@ static void test_denied(void **state)
 	end(&b);
 }
 
-/* A port scan is one rule that is off, and what the same source uses otherwise stays on. */
+/* A port scan becomes one rule that is off; rules for other connections of the source stay on. */
 static void test_scan(void **state)
 {
 	struct bench b;
@@ -203,7 +203,7 @@ static void test_scan(void **state)
 	end(&b);
 }
 
-/* A pair with fewer connections than wanted is off; the others stay on. */
+/* The rule of a pair with fewer connections than `min` is off; the others stay on. */
 static void test_rare(void **state)
 {
 	struct bench b;
@@ -242,7 +242,7 @@ static void test_dynamic(void **state)
 	end(&b);
 }
 
-/* Addresses outside become prefixes, or all of them but the workloads'. */
+/* Addresses outside become prefixes, or any address but the workloads'. */
 static void test_outside(void **state)
 {
 	char address[32];
@@ -295,7 +295,7 @@ static void test_services(void **state)
 	end(&b);
 }
 
-/* Routers are named by the addresses that were seen; `addresses: any` has none. */
+/* Rules name a router by the addresses that were seen; a workload with `addresses: any` owns none. */
 static void test_router(void **state)
 {
 	static const char routers[] =
@@ -313,7 +313,8 @@ static void test_router(void **state)
 	end(&b);
 }
 
-/* A guest with `addresses: any` is found by its port. What was allowed to it needs no other rule. */
+/* A guest with `addresses: any` is found by its port. A connection that a rule for it allowed needs no
+ * other rule. */
 static void test_any(void **state)
 {
 	static const char any[] =
@@ -332,7 +333,8 @@ static void test_any(void **state)
 	end(&b);
 }
 
-/* Guests of two networks have equal addresses: what one tenant's guests did gives the other's no rule. */
+/* Guests of two networks have equal addresses: connections of one tenant's guests give the other's no
+ * rule. */
 static void test_networks(void **state)
 {
 	static const char tenants[] = "version: 1\nworkloads:\n"
@@ -415,7 +417,7 @@ static bool allows(
 	return true;
 }
 
-/* The draft allows what was seen, and nothing else; and it is the same whatever came first. */
+/* The draft allows the connections that were seen and no others, and does not depend on their order. */
 static void test_exact(void **state)
 {
 	uint64_t seed = 1;

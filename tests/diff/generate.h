@@ -48,7 +48,7 @@ struct tw_gen {
 
 /* Generates a policy with `n_rules` rules; NULL if there is no memory. */
 struct tw_gen *tw_gen_new(uint64_t seed, size_t n_rules);
-/* Makes about every third workload one with `mode: observe`. */
+/* Gives about every third workload `mode: observe`. */
 void tw_gen_observe(struct tw_gen *gen, uint64_t seed);
 void tw_gen_free(struct tw_gen *gen);
 TW_DEFINE_AUTO(tw_gen)

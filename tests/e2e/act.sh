@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# act.sh: what an operator does at once: `kill` ends live connections, `block` shuts a workload, and a rule with
-# `until` ends by itself, also if no agent runs at that time. Meanwhile, --log-to writes denials to a file, which is
-# rotated; repeated broadcasts are one line; if it cannot be written, status says so.
+# act.sh: an operator's quick actions: `kill` ends live connections, `block` shuts a workload, and a rule with `until`
+# ends by itself, also if no agent runs at that time. --log-to writes denials to a file and rotates it; repeated
+# broadcasts are one line; if the file cannot be written, status says so.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # attach.sh: other tools change the hooks of the programs. Bandwidth limits, set before or after the
 # agent's start, work together with the programs. Programs that another tool removed are attached
-# again and counted. An XDP program of another tool is reported. A port to which the programs cannot be attached is shut, and reported as shut.
-# With tcx and without.
+# again and counted. An XDP program of another tool is reported. A port to which the programs cannot
+# be attached is shut, and reported as shut. With tcx and without.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

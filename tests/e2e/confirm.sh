@@ -63,7 +63,7 @@ check "two policies, neither confirmed" tapwall apply --confirm 10m "$lab/new.ya
 check "one after the other" tapwall apply --confirm 2s "$lab/newer.yaml"
 check "return to the one before both" within 20 source_is old.yaml
 
-# The policy new.yaml refuses port 7001 also in live connections.
+# The policy new.yaml also refuses port 7001 in live connections.
 check "a tripwire needs --confirm" fails 2 'needs --confirm' tapwall apply --tripwire 1 "$lab/new.yaml"
 begin g1 stream1 stream "$lab/stream1" tcp 10.0.0.12 7001 120
 begin g1 stream2 stream "$lab/stream2" tcp 10.0.0.12 7001 120

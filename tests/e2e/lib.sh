@@ -26,7 +26,7 @@ rights=-all,+bpf,+perfmon,+net_admin,+chown
 guests=
 children=
 agent=
-# Command by which the agent is started, with the agent's command as arguments.
+# Command that starts the agent, with the agent's command as its arguments; empty: none.
 inside=
 n_checks=0
 n_failed=0

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # release.sh: a clean exit leaves enforcement in place; --release removes everything, with tcx and
-# with clsact, and refuses while an agent runs. Both set the kernel's rcu_expedited meanwhile, and restore it.
+# with clsact, and refuses while an agent runs. Both set the kernel's rcu_expedited while they work, and restore it.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -27,7 +27,7 @@ left_in_kernel() {
 	find "$lab/bpffs/tapwall" -mindepth 1 2>/dev/null
 }
 
-# A file stands for the kernel's setting, which other agents of this machine change, too.
+# A file stands in for the kernel's setting, which other agents of this machine change, too.
 setting=$lab/rcu_expedited
 inside="sh $lab/inside"
 cat >"$lab/inside" <<-END
@@ -39,7 +39,7 @@ set_setting() { # VALUE
 	must touch -d @1 "$setting"
 }
 
-# The value, and if it was written since set_setting.
+# Prints the value, and `written` if it was written since set_setting.
 read_setting() {
 	printf '%s ' "$(cat "$setting")"
 	[ "$(stat -c %Y "$setting")" = 1 ] || echo written

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # slaac.sh: guests form their addresses by SLAAC, with Linux's own stack and a router on the host. Rules
-# about a guest apply to them. No guest forms an address that another one, the host or the policy has.
+# about a guest apply to these addresses. No guest forms one that another guest, the host or the policy has.
 # shellcheck disable=SC2016,SC2119,SC2317 # eval expands; options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -34,7 +34,7 @@ END
 has_link_local() { # NAMESPACE DEVICE
 	ip -n "$ns-$1" -6 -o addr show dev "$2" scope link | grep -qv tentative
 }
-# True if the policy in force has this number of addresses for a port.
+# True if the policy in force has at least this many addresses for a port.
 has_learned() { # PORT N
 	[ "$(lease_of "$1" | wc -l)" -ge "$2" ]
 }
@@ -83,12 +83,12 @@ must ip -n "$ns-g2" addr add "$prefix:33/64" dev eth0
 check "the host defends its address" within 20 has_fate 2 "$prefix:1" dadfailed
 check "DAD for the others ends" within 20 eval '! has_fate 2 "$source" tentative && ! has_fate 2 "$prefix:33" tentative'
 equal "none of them is guest 2's" "" "$(lease_of tap2 | grep -xF -e "$source" -e "$prefix:1" -e "$prefix:33")"
-# A stack takes a packet from an address of its own for forged.
+# Linux takes a packet that comes from one of its own addresses for forged.
 must ip -n "$ns-g2" addr del "$source/64" dev eth0
 equal "guest 1 has its own" "$source" "$(lease_of tap1 | grep -xF "$source")"
 equal "and works" connected "$(attempt 1 tcp "$target" 7000)"
 
-# They survive the agent.
+# The addresses survive the agent.
 stop_agent KILL
 equal "without an agent it works" connected "$(attempt 1 tcp "$target" 7000)"
 start_agent --policy "$lab/policy.yaml"

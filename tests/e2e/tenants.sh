@@ -46,7 +46,7 @@ check "blue's rule lets blue in" within 20 becomes connected 3 tcp 10.0.0.12 700
 check "and so does a rule about addresses" becomes connected 3 tcp 10.0.0.12 7002
 equal "red's rule does not let blue in" refused "$(attempt 3 tcp 10.0.0.12 7000)"
 equal "nor blue's red" refused "$(attempt 1 tcp 10.0.0.12 7001)"
-# True if the flows of a bridge, among which is a new connection, are all between these workloads.
+# Opens a connection. True if all flows of the bridge are between these workloads.
 names_are() { # BRIDGE GUEST PORT NAMES
 	becomes connected "$2" tcp 10.0.0.12 "$3" && tapwall flows --json >"$lab/flows" && [ "$(
 		jq -rs --arg network "$1" '[.[] | select(.network == $network) | .from.workload + " " + .to.workload] | unique[]' \

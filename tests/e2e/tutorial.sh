@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # tutorial.sh: docs/tutorial.md, followed word by word on a host of ten guests with services: files are written as the
-# document has them, its commands are run, and their output is compared. `…` in the document is any text, a line of it
-# any lines. A comment `test: NAME` in the document runs a function of this file.
+# document has them, its commands are run, and their output is compared. In the document, `…` stands for any text, and a
+# line of only `…` for any lines. A comment `test: NAME` in the document runs a function of this file.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; functions are called by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"

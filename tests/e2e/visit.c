@@ -40,7 +40,7 @@ static int get_page(const struct sockaddr_in *from, const struct sockaddr_in *to
 		send(fd, request, sizeof(request) - 1, 0) > 0 &&
 		recv(fd, answer, sizeof(answer), 0) > 0)
 		ret = 0;
-	/* To the end, so that the server closes first and the connection ends as usual. */
+	/* Reads to the end, so that the server closes first and the connection ends as usual. */
 	while (!ret && recv(fd, answer, sizeof(answer), 0) > 0)
 		continue;
 	close(fd);

@@ -106,7 +106,7 @@ static void another_process_does_not_keep_it_set(void **state)
 	assert_int_equal(value(), '0');
 	tw_expedite_begin(&other);
 	assert_true(other.on);
-	/* It does not take the other's value for a remnant of its own. */
+	/* `mine` does not take the other's value for one that it has left behind. */
 	tw_expedite_recover(&mine);
 	assert_int_equal(value(), '1');
 	tw_expedite_end(&other);

@@ -188,7 +188,7 @@ tw_inline __u32 tw_tagged_slot(__u64 found)
 }
 
 /* Body of tw_call_bucket_find(): returns the slot of flow.key in bucket number `n`, or TW_NO_SLOT.
- * flow.probe is set. */
+ * The caller has set flow.probe. */
 tw_inline __u32 tw_bucket_find(const struct tw_frame *f, const struct tw_flow *flow, __u32 n)
 {
 	const struct tw_bucket *bucket = tw_buckets_lookup(f, &n);

@@ -51,7 +51,7 @@ tw_inline __u64 tw_overflow_print(
 
 	for (i = 0; i < TW_KEY_WORDS; i++) {
 		sum += config->print_key[i] * flow->key.w[i];
-		/* Without this, all words are loaded ahead, onto the stack. */
+		/* Otherwise the compiler loads all words first, and keeps them on the stack. */
 		TW_OPAQUE(sum);
 	}
 	return ((__u64)flow->probe.hash << 32 | sum >> 32) ^ (hi ? TW_OVERFLOW_HI : 0);
@@ -88,8 +88,8 @@ tw_inline int tw_overflow_read(const struct tw_overflow_set *set, __u64 print, _
 	       (past || !tw_tick_after(now, ret->seen + TW_OVERFLOW_TICKS));
 }
 
-/* Body of tw_call_overflow_read(): copies the entry of scratch->overflow_print in the set `key` to
- * scratch. True if there is one. */
+/* Body of tw_call_overflow_read(): copies to scratch the entry for scratch->overflow_print in the set
+ * `key`. True if there is one. */
 tw_inline int tw_overflow_read_set(
 	const struct tw_frame *f, __u32 key, __u32 flags, struct tw_scratch *scratch)
 {

@@ -309,8 +309,8 @@ tw_inline int tw_dhcp6_given(const struct tw_frame *f, const struct tw_house *s)
 	return !d->n_beyond;
 }
 
-/* Judges a message of a guest's DHCP server. It assigns only addresses that its own port may use, so
- * no client gains rights that the server does not have. */
+/* Judges a message of a guest's DHCP server. The server may assign only addresses that its own port
+ * may use, so no client gains rights that the server does not have. */
 tw_inline enum tw_reason tw_dhcp_served(const struct tw_frame *f, const struct tw_house *s, int v4)
 {
 	struct tw_dhcp *d = &s->scratch->dhcp;

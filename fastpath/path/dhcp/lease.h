@@ -78,8 +78,8 @@ tw_inline enum tw_lease_state tw_lease_find(
 	return TW_LEASE_NONE;
 }
 
-/* Returns the state of an address in scratch->about that the guest formed by SLAAC; notes its
- * use. */
+/* Returns the state of scratch->about among the addresses that the guest formed by SLAAC, and notes
+ * its use. */
 tw_inline enum tw_lease_state tw_lease_formed(
 	const struct tw_frame *f, const struct tw_port *port, const struct tw_scratch *scratch)
 {
@@ -128,7 +128,7 @@ tw_inline int tw_lease_none(const struct tw_frame *f, const struct tw_port *port
 	return 1;
 }
 
-/* Writes another address to a lease; see tw_lease_find(). `server`: or the tick of its last use. */
+/* Writes another address to a lease; see tw_lease_find(). `server`: tick of the last use for SLAAC. */
 tw_inline void tw_lease_write(struct tw_leases *leases, struct tw_lease *lease,
 	const struct tw_addr *addr, __u64 until, __be32 server)
 {

@@ -84,7 +84,7 @@ $ script -qec "stty cols 40; tapwall check bad.yaml" /dev/null | tr -d '\r' | he
 tapwall: bad.yaml:3:21: there is no group, workload or network nobody; define it under networks, workloads or groups
     3 |   - {name: a, from: nobody, to:
       |                     ^
-# Of warnings of one kind only the first few are printed.
+# Only the first few warnings of a kind are printed.
 $ tapwall check alike.yaml
 tapwall: alike.yaml:5:3: warning: group empty contains no address; ignore this if its workloads are added later
 tapwall: alike.yaml:5:17: warning: no workload has the tag nothing; workloads added later will be included

@@ -70,7 +70,7 @@ $ fake_agent good bash complete.sh tapwall flows --workload ''
 web-1
 $ bash complete.sh tapwall flows --workload ''
 
-# Workloads complete where no option is written, too.
+# Workloads are completed also where no option is needed.
 $ fake_agent good bash complete.sh tapwall explain web
 web-1
 $ fake_agent good bash complete.sh tapwall quarantine web

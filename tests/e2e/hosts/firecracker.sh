@@ -80,7 +80,7 @@ serve world udp 123
 serve host tcp 22
 try_layout Firecracker 'tap*' 'tap0 tap1 tap2'
 
-# A guest that the policy names, behind a tap that is created while an agent runs and while none does.
+# The tap of a guest that the policy names is made again while no agent runs.
 start_agent --ports 'tap*' --policy "$lab/policy.yaml"
 stop_agent
 must ip -n "$ns-host" link del tap2

@@ -40,7 +40,7 @@ join() { # NAMESPACE PORT MAC [ADDRESS/LENGTH…]
 	done
 }
 
-# Makes the host a router. Bridged frames are not translated: if br_netfilter is loaded, it is on in a new namespace.
+# Makes the host a router that does not translate bridged frames: br_netfilter, if loaded, does so in a new namespace.
 make_router() {
 	must on_host sysctl -qw net.ipv4.ip_forward=1
 	on_host sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 \

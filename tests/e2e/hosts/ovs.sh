@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# ovs.sh: ports of Open vSwitch's userspace datapath. It reads their frames before any program of the kernel does, so what
-# a guest sends is not filtered, and `status` says so first. What the guest receives is filtered. tests/vm/attach has
+# ovs.sh: ports of Open vSwitch's userspace datapath. It reads their frames before any BPF program does, so what a
+# guest sends is not filtered, and `status` says so first. What the guest receives is filtered. tests/vm/attach has
 # the kernel datapath.
 #
 #	[ guest 1, 2 ]──[ tap1, tap2 ]─┐

@@ -72,7 +72,7 @@ ask_longer far eth0
 must ip -n "$ns-far" link set eth0 up
 must ip -n "$ns-far" addr add 10.100.0.13/24 dev eth0
 must ip -n "$ns-far" addr add fd00:100::13/64 dev eth0 nodad
-# As DHCP and Neutron announce it.
+# The MTU that Neutron announces by DHCP.
 for name in a b far; do must ip -n "$ns-$name" link set eth0 mtu 1450; done
 serve a tcp 80 7000
 serve b tcp 80 23

@@ -117,7 +117,7 @@ static void images_equal_rules(void **state)
 	assert_true(asked > WORLDS * WORLD_WORKLOADS * TUPLES / 3);
 }
 
-/* Prints a world's policy with its workloads in one network, and a second one of each, with the same
+/* Reads a world's policy with its workloads in one network, and a double of each, with the same
  * addresses and tags, in another. */
 static struct tw_policy *read_twice(const struct world *world)
 {

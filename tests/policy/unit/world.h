@@ -106,7 +106,7 @@ bool world_own(const struct world *world, unsigned int workload, bool v6, uint64
 	struct tw_addr *ret);
 /* Returns the number of the first rule that matches at that end; n_rules: the default. */
 unsigned int world_decide(const struct world *world, enum tw_dir end, const struct world_tuple *t);
-/* The same at a workload's port; -1: at a port that is known by its addresses. */
+/* As world_decide(), at the port of `workload`; -1: at a port that is known by its addresses. */
 unsigned int world_decide_at(
 	const struct world *world, int workload, enum tw_dir end, const struct world_tuple *t);
 /* Returns the workload whose prefix of the address is the longest; -1: none. */
