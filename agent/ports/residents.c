@@ -136,7 +136,7 @@ static int add_port(
 		!port->vnic)
 		return code;
 	for (size_t i = 0; i < port->vnic->n_prefixes && !code; i++) {
-		/* A member of a shared address may be on another host. */
+		/* A shared address may be in use by a vNIC on another host. */
 		if (port->vnic->prefixes[i].len != HOST_BITS || tw_vnic_shares(port->vnic, i))
 			continue;
 		row.key.addr = port->vnic->prefixes[i].addr;
