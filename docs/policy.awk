@@ -2,8 +2,8 @@
 # policy.awk: makes the source of tapwall-policy(5), for scdoc(1), from policy.md: paragraphs, lists, tables, headings
 # of two levels, code. It knows what policy.md uses; tests/cli/golden/manual.t shows that no markup is left.
 
-# Returns text without links, with scdoc's markup: code and **strong** in bold. *Words* are as others, because they
-# may go on in the next line, and contain code.
+# Returns text without links, with scdoc's markup: code and **strong** in bold. *Emphasis* is left out, because it may
+# continue in the next line, and contain code.
 function words(text,    out, parts, n, i, link) {
 	while (match(text, /\[[^][]*\]\([^)]*\)/)) {
 		link = substr(text, RSTART, RLENGTH)
@@ -36,7 +36,7 @@ function plain(text,    strong) {
 	return text
 }
 
-# A row of a table: each cell on a line.
+# Prints a row of a table, with each cell on a line of its own.
 function row(line,    cells, n, i) {
 	sub(/^\| */, "", line)
 	sub(/ *\|[ \t]*$/, "", line)
@@ -51,7 +51,7 @@ function row(line,    cells, n, i) {
 BEGIN {
 	print "tapwall-policy(5)\n\n# NAME\n\ntapwall-policy - the policy of the firewall tapwall\n\n# DESCRIPTION\n"
 }
-# A paragraph or an entry of a list is converted as a whole, because code may go on in the next line.
+# Prints a paragraph or an entry of a list. It is converted as a whole, because code may continue in the next line.
 function flush() {
 	if (held != "")
 		print mark (mark == "" && held ~ /^[-.]/ ? "\\" : "") words(held)
