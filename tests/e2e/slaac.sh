@@ -69,7 +69,7 @@ check "so does the other one" within 20 has_formed tap2 2
 begin g2 echo2 echo tcp 7000
 target=$prefix:5054:ff:fe00:2
 check "a rule for its group means it" within 20 becomes connected 1 tcp "$target" 7000
-# Its DAD ends later than the policy has the address.
+# Its DAD ends after the policy has included the address.
 must within 20 has_temporary
 source=$(in_guest 1 ip -6 route get "$target" | sed -n 's/.* src \([^ ]*\).*/\1/p')
 check "from its temporary address" is_temporary "$source"

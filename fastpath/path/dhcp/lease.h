@@ -128,7 +128,7 @@ tw_inline int tw_lease_none(const struct tw_frame *f, const struct tw_port *port
 	return 1;
 }
 
-/* Writes another address to a lease; see tw_lease_find(). `server`: tick of the last use for SLAAC. */
+/* Writes another address to a lease; see tw_lease_find(). `server`: for SLAAC, tick of last use. */
 tw_inline void tw_lease_write(struct tw_leases *leases, struct tw_lease *lease,
 	const struct tw_addr *addr, __u64 until, __be32 server)
 {
