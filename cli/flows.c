@@ -49,9 +49,12 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 {
 	const Tapwall__V1__Flow *f = response->flow;
 	struct tw_flow_words words;
+	char vlan[16] = "";
 
 	tw_flow_words(f->proto, f->icmp_type, f->from, f->to, &words);
-	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s%s", words.proto, words.id);
+	if (f->vlan)
+		snprintf(vlan, sizeof(vlan), " vlan %u", f->vlan & 0xfff);
+	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s%s%s", words.proto, words.id, vlan);
 	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", words.from);
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", tw_glyph(TW_GLYPH_ARROW));
 	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", words.to);

@@ -134,6 +134,7 @@ void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key 
 	else
 		snprintf(ret->network, sizeof(ret->network), "network %u", key->network);
 	flow->network = ret->network;
+	flow->vlan = (uint16_t)key->vlan;
 	if (key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6)
 		flow->icmp_type = conn->progress.icmp_type;
 }

@@ -573,6 +573,7 @@ static void tell_flows(struct teller *teller)
 	db.age_s = 2 * HOUR;
 	db.idle_s = 61;
 	db.out = db.in = &to_db;
+	db.vlan = 20;
 	user.from = &user_6;
 	user.to = &web_6;
 	user.state = "syn-sent";

@@ -25,6 +25,10 @@ count() { # DIRECTION: frames that are denied for their tag
 are_denied() { # DIRECTION
 	[ "$(count "$1")" -gt 0 ]
 }
+flows_have_vlan() { # VLAN
+	tapwall flows --json | jq -es --argjson vlan "$1" 'any(.[]; .to.port == 7005 and .vlan == $vlan)' &&
+		tapwall flows | grep -q "^udp vlan $1 "
+}
 go_on() {
 	within 20 grows tagged seen "$(($(count_of tagged seen) + 20))"
 }
@@ -64,6 +68,7 @@ begin g2 tagged sniff "$lab/tagged" eth0 7005
 begin g4 flood flood eth0 7005 100
 flood=$child
 check "tagged frames pass between guests that list the tag" go_on
+check "flows show their VLAN" within 20 flows_have_vlan 100
 check "but reach none that does not" within 20 are_denied in
 stop_agent
 check "they pass without an agent" go_on
