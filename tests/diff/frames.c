@@ -30,12 +30,16 @@ static const struct {
 static const char workloads[] =
 	"version: 1\n"
 	"workloads:\n"
-	"  a: {port: tap-a, mac: \"52:54:00:00:00:01\", addresses: [10.0.0.1, \"fd00::1\"]}\n"
-	"  b: {port: tap-b, mac: \"52:54:00:00:00:02\", addresses: [10.0.0.2, \"fd00::2\"]}\n"
+	"  a: {port: tap-a, mac: \"52:54:00:00:00:01\", addresses: [10.0.0.1, \"fd00::1\"], "
+	"vlans: [1-2], macs: [\"00:00:5e:00:01:01\"]}\n"
+	"  b: {port: tap-b, mac: \"52:54:00:00:00:02\", addresses: [10.0.0.2, \"fd00::2\"], "
+	"vlans: [1-3], shared: [10.0.0.9, \"fd00::9\"]}\n"
 	"  c: {port: tap-c, mac: \"52:54:00:00:00:03\", addresses: [10.0.0.3, 10.0.1.3, 10.0.2.3, "
-	"10.0.3.3, 10.0.4.3, \"fd00::3\"]}\n"
+	"10.0.3.3, 10.0.4.3, \"fd00::3\"], vlans: [2], shared: [10.0.0.9, \"fd00::9\"], "
+	"macs: [\"00:00:5e:00:01:01\"]}\n"
 	"  r: {port: tap-r, mac: \"52:54:00:00:00:04\", addresses: [10.0.0.4, 192.168.0.0/16, "
-	"\"2001:db8::/32\", \"fd00::4\"]}\n"
+	"\"2001:db8::/32\", \"fd00::4\"], vlans: [1-3], "
+	"may: [router, dhcp-server, {ethertypes: [0x8863]}]}\n"
 	"  x: {port: tap-x, addresses: [any]}\n"
 	"rules:\n";
 
