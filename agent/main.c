@@ -27,9 +27,9 @@ static const struct tw_arg args[] = {
 	{.name = "policy",
 		.type = TW_ARG_FILE,
 		AT(policy),
-		.help = "Read this policy at start, on SIGHUP and on tapwall reload. At "
-			"start, a policy that was put in force after the file last "
-			"changed stays. Without this option, the last policy in force "
+		.help = "Read this policy, a file or a directory of files, at start, on "
+			"SIGHUP and on tapwall reload. At start, a policy that was put in "
+			"force after the files last changed stays. Without this option, the last policy in force "
 			"stays"},
 	{.name = "max-connections",
 		.type = TW_ARG_U32,

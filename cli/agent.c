@@ -30,7 +30,9 @@ static bool tell_diagnostics(
 			.line = d->line,
 			.column = d->column,
 			.text = d->text,
-			.hint = d->hint};
+			.hint = d->hint,
+			.file = d->file[0] ? d->file : NULL,
+			.file_line = d->file_line};
 
 		diags.n_errors += !warning;
 		if (tw_vec_push(&diags, diag) < 0) {
@@ -39,6 +41,9 @@ static bool tell_diagnostics(
 		}
 	}
 	tw_report_diags(source, &diags);
+	for (size_t i = 0; i < diags.n; i++)
+		if (!response->diagnostics[i]->file[0])
+			free(diags.at[i].file);
 	free(diags.at);
 	return diags.n_errors;
 }

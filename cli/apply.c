@@ -8,6 +8,7 @@
 #include "base/clean.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "cli/agent.h"
 #include "cli/apply.h"
 #include "cli/changes.h"
@@ -225,7 +226,7 @@ int tw_apply_run(const void *values)
 	struct tw_err err = {0};
 	int code;
 
-	if (tw_file_read(options.file, &text, &err) < 0)
+	if (tw_folder_read(options.file, &text, &err) < 0)
 		return tw_report_err(&err);
 	options.file = tw_file_label(options.file);
 	body.text.data = (uint8_t *)text.data;

@@ -5,6 +5,7 @@
 
 #include "base/clean.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "cli/cli.h"
 #include "cli/human.h"
 #include "cli/report.h"
@@ -12,6 +13,7 @@
 #include "cli/style.h"
 #include "fastpath/abi/names.h"
 #include "link/json.h"
+#include "policy/files.h"
 #include "policy/policy.h"
 
 static json_t *json_diags(const struct tw_diags *diags, enum tw_severity severity)
@@ -20,13 +22,16 @@ static json_t *json_diags(const struct tw_diags *diags, enum tw_severity severit
 
 	for (size_t i = 0; i < diags->n; i++) {
 		const struct tw_diag *d = &diags->at[i];
+		json_t *row;
 
 		if (d->severity != severity)
 			continue;
-		if (json_array_append_new(
-			    list, json_pack("{s:i, s:i, s:o, s:o}", "line", (int)d->line, "column",
-					  (int)d->column, "text", tw_json_text(d->text), "hint",
-					  tw_json_text(d->hint))) < 0) {
+		row = json_pack("{s:i, s:i, s:o, s:o}", "line",
+			(int)(d->file ? d->file_line : d->line), "column", (int)d->column, "text",
+			tw_json_text(d->text), "hint", tw_json_text(d->hint));
+		if (d->file)
+			row = tw_json_merge(row, json_pack("{s:o}", "file", tw_json_text(d->file)));
+		if (json_array_append_new(list, row) < 0) {
 			json_decref(list);
 			return NULL;
 		}
@@ -92,11 +97,13 @@ static int print_text(const struct tw_policy *policy, bool lowered)
 }
 
 static int answer(const struct tw_check_options *options, const struct tw_buf *text,
-	const struct tw_policy *policy, const struct tw_stats *stats, const struct tw_diags *diags)
+	const struct tw_policy *policy, const struct tw_stats *stats, struct tw_diags *diags)
 {
 	const char *file = tw_file_label(options->file);
 	const struct tw_report_source source = {file, text->data, text->len};
 
+	if (tw_files_place(text->data, text->len, diags) < 0)
+		return tw_report_memory();
 	if (options->json) {
 		int code = print_json(file, policy, options->stats ? stats : NULL, diags);
 
@@ -122,7 +129,7 @@ int tw_check_run(const void *values)
 	bool compiled;
 	int code;
 
-	if (tw_file_read(options->file, &text, &err) < 0)
+	if (tw_folder_read(options->file, &text, &err) < 0)
 		return tw_report_err(&err);
 	code = tw_policy_read_unchecked(text.data, text.len, NULL, 0, &policy, &diags);
 	if (!code)

@@ -7,6 +7,7 @@
 
 #include "base/clean.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "cli/changes.h"
 #include "cli/cli.h"
 #include "cli/effects.h"
@@ -30,7 +31,7 @@ static int read_side(
 
 	if (what && is_number(what))
 		code = tw_versions_number(what, "diff", "tapwall policy --history", &number);
-	else if (what && tw_file_read(what, &text, &err) < 0)
+	else if (what && tw_folder_read(what, &text, &err) < 0)
 		return tw_report_err(&err);
 	if (!code && (!what || number))
 		code = tw_versions_fetch(options->socket, number, false, &text);

@@ -11,7 +11,8 @@ static const struct tw_arg diff_args[] = {
 		.offset = offsetof(struct tw_diff_options, what),
 		.positional = true,
 		.required = true,
-		.help = "A file, - for stdin, or the number of a policy that was in force"},
+		.help = "A file, a directory of files, - for stdin, or the number of a policy that "
+			"was in force"},
 	{.name = "OTHER",
 		.type = TW_ARG_FILE,
 		.offset = offsetof(struct tw_diff_options, other),

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clean.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/vec.h"
 #include "cli/agent.h"
 #include "cli/apply.h"
@@ -117,7 +118,7 @@ static int fill_push(const struct tw_policy_options *options, struct tw_buf *tex
 	if (options->stored)
 		return tw_versions_number(
 			options->stored, "--stored", TW_POLICY_LIST, &body->version);
-	if (tw_file_read(options->what, text, &err) < 0)
+	if (tw_folder_read(options->what, text, &err) < 0)
 		return tw_report_err(&err);
 	if (!text->len)
 		return tw_report_error(TW_EXIT_NO, options->what, NULL, "the policy is empty");

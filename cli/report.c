@@ -10,9 +10,11 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "cli/excerpt.h"
 #include "cli/style.h"
 #include "link/json.h"
+#include "policy/files.h"
 
 #define PROGRAM "tapwall"
 
@@ -45,21 +47,25 @@ int tw_report_memory(void)
 	return tw_report_error(TW_EXIT_INTERNAL, NULL, NULL, "out of memory");
 }
 
-void tw_report_diag(const struct tw_report_source *source, enum tw_severity severity,
-	unsigned int line, unsigned int column, const char *text, const char *hint)
+void tw_report_diag(const struct tw_report_source *source, const struct tw_diag *diag)
 {
+	unsigned int line = diag->line;
 	struct tw_err err = {0};
 	size_t columns;
 
-	tw_err_set(&err, -EINVAL, source->file, hint, "%s%s",
-		severity == TW_SEV_WARNING ? "warning: " : "", text);
-	if (line)
-		snprintf(err.place, sizeof(err.place), "%.200s:%u:%u", source->file, line, column);
+	tw_err_set(&err, -EINVAL, source->file, diag->hint, "%s%s",
+		diag->severity == TW_SEV_WARNING ? "warning: " : "", diag->text);
+	if (diag->file)
+		snprintf(err.place, sizeof(err.place), "%.100s%s%.127s:%u:%u", source->file,
+			tw_folder_slash(source->file), diag->file, diag->file_line, diag->column);
+	else if (line)
+		snprintf(err.place, sizeof(err.place), "%.200s:%u:%u", source->file, line,
+			diag->column);
 	tw_report_err(&err);
 	if (!source->text || !isatty(STDERR_FILENO))
 		return;
 	columns = tw_style_columns(STDERR_FILENO);
-	tw_excerpt_print(stderr, source->text, source->len, line, column,
+	tw_excerpt_print(stderr, source->text, source->len, line, diag->column,
 		(columns > 2 * TW_EXCERPT_MARGIN ? columns : 80) - TW_EXCERPT_MARGIN);
 }
 
@@ -90,22 +96,24 @@ static void report_rest(
 	tw_report_err(&err);
 }
 
-void tw_report_all_diags(const struct tw_report_source *source, const struct tw_diags *diags)
+void tw_report_all_diags(const struct tw_report_source *source, struct tw_diags *diags)
 {
+	tw_files_place(source->text, source->len, diags);
 	for (size_t i = 0; i < diags->n; i++) {
 		const struct tw_diag *d = &diags->at[i];
 
-		tw_report_diag(source, d->severity, d->line, d->column, d->text, d->hint);
+		tw_report_diag(source, d);
 	}
 }
 
-void tw_report_diags(const struct tw_report_source *source, const struct tw_diags *diags)
+void tw_report_diags(const struct tw_report_source *source, struct tw_diags *diags)
 {
+	tw_files_place(source->text, source->len, diags);
 	for (size_t i = 0; i < diags->n; i++) {
 		const struct tw_diag *d = &diags->at[i];
 
 		if (count_alike(diags, i, 0, i) < ALIKE_MAX)
-			tw_report_diag(source, d->severity, d->line, d->column, d->text, d->hint);
+			tw_report_diag(source, d);
 	}
 	for (size_t i = 0; i < diags->n; i++) {
 		size_t n = count_alike(diags, i, i, diags->n);
@@ -122,7 +130,7 @@ int tw_report_policy(const char *path, bool warnings, struct tw_policy **ret)
 	struct tw_err err = {0};
 	int code;
 
-	if (tw_file_read(path, &text, &err) < 0)
+	if (tw_folder_read(path, &text, &err) < 0)
 		return tw_report_err(&err);
 	code = tw_policy_read_unchecked(text.data, text.len, NULL, 0, ret, &diags);
 	if (!code)

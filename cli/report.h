@@ -32,12 +32,11 @@ struct tw_report_source {
 
 /* Prints one diagnostic of a policy. `line` 0 means the whole file. If stderr is a terminal, the line
  * of the policy follows, with a caret below the place. */
-void tw_report_diag(const struct tw_report_source *source, enum tw_severity severity,
-	unsigned int line, unsigned int column, const char *text, const char *hint);
+void tw_report_diag(const struct tw_report_source *source, const struct tw_diag *diag);
 /* Prints diagnostics. Of warnings with the same hint, prints the first few and how many more there are. */
-void tw_report_diags(const struct tw_report_source *source, const struct tw_diags *diags);
+void tw_report_diags(const struct tw_report_source *source, struct tw_diags *diags);
 /* Prints diagnostics, every warning included. */
-void tw_report_all_diags(const struct tw_report_source *source, const struct tw_diags *diags);
+void tw_report_all_diags(const struct tw_report_source *source, struct tw_diags *diags);
 
 /* Reads and checks a policy file and prints its errors, and its warnings if `warnings`. Returns
  * an exit code; *ret is set only if it is TW_EXIT_OK. */

@@ -262,7 +262,9 @@ static void add_rule(struct tw_sheet *sheet, const row_t *row)
 	cell_rate(sheet, TW_STYLE_PLAIN, row->packets_out);
 	cell_bytes(sheet, row->bytes_out);
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", tw_human_count(row->rule->hits).text);
-	if (row->rule->line)
+	if (row->rule->file[0])
+		tw_sheet_cell(sheet, TW_STYLE_DIM, "%s:%u", row->rule->file, row->rule->line);
+	else if (row->rule->line)
 		tw_sheet_cell(sheet, TW_STYLE_DIM, "%u", row->rule->line);
 	else
 		tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", "");

@@ -87,13 +87,17 @@ json_t *tw_json_group(const Tapwall__V1__Group *g)
 
 json_t *tw_json_rule(const Tapwall__V1__Rule *r)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:b}",
-		"name", tw_json_text(r->name), "action", tw_json_text(r->action), "hits",
+	json_t *rule = json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:b}", "name",
+		tw_json_text(r->name), "action", tw_json_text(r->action), "hits",
 		tw_json_u64(r->hits), "packets", tw_json_u64(r->packets), "bytes",
 		tw_json_u64(r->bytes), "last_hit_s", tw_json_s(r->last_hit_s), "line",
 		tw_json_u64(r->line), "text", tw_json_text(r->text), "disabled", r->disabled,
 		"comment", tw_json_text(r->comment), "owner", tw_json_text(r->owner), "until",
 		r->until > 0 ? json_real(r->until) : json_null(), "expired", r->expired);
+
+	return r->file[0] ? tw_json_merge(rule, json_pack("{s:o}", "file", tw_json_text(r->file)))
+			  : rule;
 }
 
 json_t *tw_json_counter(const Tapwall__V1__Counter *c)

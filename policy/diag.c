@@ -18,6 +18,7 @@ void tw_diags_done(struct tw_diags *diags)
 	for (size_t i = 0; i < diags->n; i++) {
 		free(diags->at[i].text);
 		free(diags->at[i].hint);
+		free(diags->at[i].file);
 	}
 	free(diags->at);
 	*diags = (struct tw_diags){0};

@@ -107,7 +107,8 @@ bool tw_grants_claimed(struct tw_reader *r, const struct tw_node *node, const ch
 	other = tw_names_find(&r->claims, key);
 	if (other)
 		tw_reader_error(r, node, "a further MAC cannot be the mac of a vNIC",
-			"%s is already listed in macs in line %u", mac, other->line);
+			"%s is already listed in macs in %s", mac,
+			tw_files_line(&r->policy->text.files, other->line).text);
 	return other != NULL;
 }
 
@@ -122,7 +123,8 @@ static bool note_mac(struct tw_reader *r, const struct tw_node *item, const char
 	own = tw_names_find(&r->claims, key);
 	if (own) {
 		tw_reader_error(r, item, "list MACs that are no vNIC's own",
-			"the mac %s is already used in line %u", mac, own->line);
+			"the mac %s is already used in %s", mac,
+			tw_files_line(&r->policy->text.files, own->line).text);
 		return false;
 	}
 	claim_key(key, FURTHER_MAC, mac);

@@ -125,6 +125,15 @@ int tw_policy_said(struct tw_policy *policy, const struct tw_diag *diag)
 	return tw_vec_push(&policy->text.said, said);
 }
 
+const char *tw_policy_file_of(
+	const struct tw_policy *policy, unsigned int line, unsigned int *ret_line)
+{
+	const struct tw_text_file *file = tw_files_at(&policy->text.files, line);
+
+	*ret_line = file ? line - file->line : line;
+	return file ? file->name : NULL;
+}
+
 struct tw_policy *tw_policy_ref(struct tw_policy *policy)
 {
 	policy->refs++;

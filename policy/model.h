@@ -13,6 +13,7 @@
 #pragma once
 
 #include "policy/arena.h"
+#include "policy/files.h"
 #include "policy/policy.h"
 #include "policy/set.h"
 #include "policy/table.h"
@@ -224,6 +225,7 @@ struct tw_policy_text {
 	bool block_rules; /* `rules` is not in brackets */
 	bool block_workloads;
 	TW_VEC(struct tw_said) said;
+	struct tw_files files;
 	size_t n_strange_tags; /* number of tags that groups name but no workload has */
 	size_t n_addresses;
 	size_t n_parts;

@@ -31,6 +31,9 @@ struct tw_diag {
 	unsigned int column; /* from 1 */
 	char *text;	     /* text of the error */
 	char *hint;	     /* advice, or NULL */
+	/* Place in the file of a joined text: files.h. NULL: none, or not looked up. */
+	char *file;
+	unsigned int file_line;
 };
 
 /* In order of line and column. Owned by the caller and freed with tw_diags_done(). Reading stops
@@ -156,6 +159,10 @@ int tw_policy_read_learned(const char *text, size_t len, const struct tw_learned
  * most of the time if there are thousands of rules. */
 int tw_policy_read_unchecked(const char *text, size_t len, const struct tw_learned *learned,
 	size_t n, struct tw_policy **ret, struct tw_diags *diags);
+/* Returns the name of the file that has a line of a text of several files, and stores the line in that
+ * file. Returns NULL, and stores the line itself, if the text is one file. */
+const char *tw_policy_file_of(
+	const struct tw_policy *policy, unsigned int line, unsigned int *ret_line);
 /* Warns of valid but probably unintended parts: rules that can never match, groups without
  * addresses. Returns 0 or -ENOMEM. */
 int tw_policy_check(const struct tw_policy *policy, struct tw_diags *diags);

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
 #include "policy/diag.h"
+#include "policy/join.h"
 #include "policy/limits.h"
 #include "policy/text.h"
 
@@ -170,7 +171,7 @@ static int read_text(struct tw_policy *policy, const char *text, size_t len, str
 		.scratch = &arena,
 		.claims = {.seed = policy->seed}};
 	struct tw_node *root = NULL;
-	int err = tw_yaml_load(text, len, &arena, &root, diags);
+	int err = tw_join_load(text, len, policy, &arena, &root, diags);
 
 	if (root && err != -ENOMEM)
 		err = read_tree(&r, root);
@@ -179,7 +180,8 @@ static int read_text(struct tw_policy *policy, const char *text, size_t len, str
 			diags, TW_SEV_ERROR, 0, 0, "begin with version: 1", "the policy is empty");
 	policy->text.n_addresses = r.n_addresses;
 	policy->text.n_parts = r.n_parts;
-	policy->text.plain = policy->text.plain && tw_text_has_plain_lines(text, len);
+	policy->text.plain = policy->text.plain && !policy->text.files.n &&
+			     tw_text_has_plain_lines(text, len);
 	tw_reader_done(&r);
 	tw_arena_done(&arena);
 	return err == -ENOMEM ? err : 0;

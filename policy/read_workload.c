@@ -46,7 +46,8 @@ static bool claim(
 			strncmp(what, "address", strlen("address")) != 0
 				? "keep it in one place"
 				: "keep it in one place, or list it under shared everywhere",
-			"the %s is already used in line %u", key, other->line);
+			"the %s is already used in %s", key,
+			tw_files_line(&r->policy->text.files, other->line).text);
 		return false;
 	}
 	name.text = tw_arena_strndup(r->scratch, key, strlen(key));

@@ -243,8 +243,8 @@ void tw_reader_map(struct tw_reader *r, const struct tw_node *map, const char *w
 			unknown_key(r, node->key, what, fields, n_fields);
 		else if (found[i])
 			tw_reader_error(r, node->key, "keep one of them",
-				"%s has the key %s twice, first in line %u", what, fields[i].name,
-				found[i]->key->line);
+				"%s has the key %s twice, first in %s", what, fields[i].name,
+				tw_files_line(&r->policy->text.files, found[i]->key->line).text);
 		else
 			found[i] = node;
 	}
@@ -308,13 +308,14 @@ const char *tw_reader_name(struct tw_reader *r, const struct tw_node *key, struc
 	if (other) {
 		if (scope != &r->policy->names)
 			tw_reader_error(r, key, "choose another name",
-				"the name %s is used twice, first in line %u", key->text,
-				other->line);
+				"the name %s is used twice, first in %s", key->text,
+				tw_files_line(&r->policy->text.files, other->line).text);
 		else
 			tw_reader_error(r, key,
 				"networks, workloads and groups share one set of names; rename one",
-				"%s is already the name of the %s in line %u", key->text,
-				tw_reader_kind_name(other->kind), other->line);
+				"%s is already the name of the %s in %s", key->text,
+				tw_reader_kind_name(other->kind),
+				tw_files_line(&r->policy->text.files, other->line).text);
 		return NULL;
 	}
 	if (index >= TW_POLICY_NAMES_MAX && scope != &r->policy->rule_names) {

@@ -253,15 +253,6 @@ static bool is_shaped(const struct change *c, const struct section *s, struct te
 	return tw_text_has_plain_lines(lines.at, lines.len);
 }
 
-static void move_lines(struct tw_node *node, unsigned int by)
-{
-	node->line += by;
-	if (node->key)
-		move_lines(node->key, by);
-	for (struct tw_node *member = node->first; member; member = member->next)
-		move_lines(member, by);
-}
-
 /* Reads the new lines as a separate section. The result is the node of the items, with their
  * places in the new text. */
 static int load(struct change *c, const struct section *s, enum tw_node_kind kind,
@@ -286,7 +277,7 @@ static int load(struct change *c, const struct section *s, enum tw_node_kind kin
 		return READ_ALL;
 	*ret = root->first;
 	/* The items begin in line 2 of the text that was read here. */
-	move_lines(*ret, c->line - 2);
+	tw_yaml_move(*ret, c->line - 2);
 	return 0;
 }
 

@@ -350,16 +350,16 @@ static int warn(struct tw_shadow *s, uint32_t number)
 {
 	const struct tw_rule *rule = &s->policy->rules.at[number];
 	size_t n = s->takers.n, len = 0;
-	char names[NAMED_MAX * (TW_NAME_MAX + 40)] = "";
+	char names[NAMED_MAX * (2 * TW_NAME_MAX + 48)] = "";
 
 	for (size_t i = 0; i < n && i < NAMED_MAX; i++) {
 		const struct tw_rule_info *by = &s->policy->rules.at[s->takers.at[i]].info;
 
-		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s (line %u)",
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s (%s)",
 			!i	     ? ""
 			: i + 1 == n ? " and "
 				     : ", ",
-			by->name, by->line);
+			by->name, tw_files_line(&s->policy->text.files, by->line).text);
 	}
 	if (n > NAMED_MAX)
 		snprintf(names + len, sizeof(names) - len, " and %zu more", n - NAMED_MAX);

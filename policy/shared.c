@@ -25,7 +25,8 @@ static bool is_used(struct tw_reader *r, const struct tw_node *node, const char 
 	if (other)
 		tw_reader_error(r, node,
 			"list it either in addresses once, or under shared everywhere",
-			"the %s is already used in line %u", key, other->line);
+			"the %s is already used in %s", key,
+			tw_files_line(&r->policy->text.files, other->line).text);
 	return other != NULL;
 }
 

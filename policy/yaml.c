@@ -293,3 +293,15 @@ int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw
 	*ret = l.broken ? NULL : l.root;
 	return diags->n_errors > errors_before ? -EINVAL : 0;
 }
+
+size_t tw_yaml_move(struct tw_node *node, unsigned int by)
+{
+	size_t n = 1;
+
+	node->line += by;
+	if (node->key)
+		n += tw_yaml_move(node->key, by);
+	for (struct tw_node *member = node->first; member; member = member->next)
+		n += tw_yaml_move(member, by);
+	return n;
+}

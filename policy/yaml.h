@@ -43,3 +43,6 @@ struct tw_node {
  * its content can be checked for more errors; otherwise it is NULL. */
 int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw_node **ret,
 	struct tw_diags *diags);
+
+/* Adds `by` to the lines of a node and of everything in it. Returns the number of these nodes. */
+size_t tw_yaml_move(struct tw_node *node, unsigned int by);

@@ -204,6 +204,8 @@ static int fill_diagnostics(const struct tw_diags *diags, Tapwall__V1__Diagnosti
 		rows[i].column = diag->column;
 		rows[i].text = diag->text;
 		rows[i].hint = TEXT(diag->hint ? diag->hint : "");
+		rows[i].file = TEXT(diag->file ? diag->file : "");
+		rows[i].file_line = diag->file_line;
 		list[i] = &rows[i];
 	}
 	*ret_n = n;

@@ -401,6 +401,7 @@ static int send_rule(const struct list_stream *stream, const struct tw_answer_ct
 	const struct tw_rule_info *info = tw_policy_rule(policy, index);
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Rule message = TAPWALL__V1__RULE__INIT;
+	const char *file;
 	tw_auto_buf struct tw_buf text = {0};
 	struct tw_rule_count count = {0};
 
@@ -414,7 +415,8 @@ static int send_rule(const struct list_stream *stream, const struct tw_answer_ct
 	message.packets = count.packets;
 	message.bytes = count.bytes;
 	message.last_hit_s = count.last_ns ? (double)(tw_clock_ns() - count.last_ns) / 1e9 : -1;
-	message.line = info->line;
+	file = tw_policy_file_of(policy, info->line, &message.line);
+	message.file = TEXT(file ? file : "");
 	message.text = text.data;
 	message.disabled = info->disabled;
 	message.comment = TEXT(info->comment ? info->comment : "");

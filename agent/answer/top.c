@@ -230,13 +230,15 @@ static int send_rule(struct top_stream *stream, size_t index, const struct tw_ru
 	const struct tw_rule_info *info = tw_policy_rule(policy, index);
 	Tapwall__V1__TopRow row = TAPWALL__V1__TOP_ROW__INIT;
 	Tapwall__V1__Rule message = TAPWALL__V1__RULE__INIT;
+	const char *file;
 
 	message.name = TEXT(info->name);
 	message.action = TEXT(tw_verdict_name(info->action));
 	message.hits = now->hits;
 	message.packets = now->packets;
 	message.bytes = now->bytes;
-	message.line = info->line;
+	file = tw_policy_file_of(policy, info->line, &message.line);
+	message.file = TEXT(file ? file : "");
 	row.what_case = TAPWALL__V1__TOP_ROW__WHAT_RULE;
 	row.rule = &message;
 	row.packets_out = rate(stream, now->packets, before->packets);

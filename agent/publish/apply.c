@@ -2,6 +2,7 @@
 #include "agent/publish/apply.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "agent/ports/host.h"
 #include "agent/ports/ports.h"
@@ -12,8 +13,10 @@
 #include "agent/state/policy_file.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/folder.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "policy/files.h"
 
 static void log_dangers(const struct tw_apply *apply)
 {
@@ -33,8 +36,10 @@ static void log_outcome(
 
 	tw_vec_foreach (&apply->diags, diag)
 		tw_log(diag->severity == TW_SEV_ERROR ? TW_LOG_ERR : TW_LOG_WARNING,
-			"%s:%u:%u: %s%s%s", source, diag->line, diag->column, diag->text,
-			diag->hint ? "; " : "", diag->hint ? diag->hint : "");
+			"%s%s%s:%u:%u: %s%s%s", source, diag->file ? tw_folder_slash(source) : "",
+			diag->file ? diag->file : "", diag->file ? diag->file_line : diag->line,
+			diag->column, diag->text, diag->hint ? "; " : "",
+			diag->hint ? diag->hint : "");
 	if (result < 0)
 		tw_log(TW_LOG_ERR, "policy %s refused%s: %s%s%s", source,
 			enforcement->inforce ? ", the old one stays" : "", apply->err.text,
@@ -88,6 +93,8 @@ int tw_apply_policy(struct tw_enforcement *enforcement, struct tw_apply *apply)
 		if (!order->dry_run && !order->adopt)
 			settle(enforcement, order, ret);
 	}
+	/* Without memory, diagnostics keep their lines in the joined text. */
+	tw_files_place(order->text, order->len, &apply->diags);
 	if (order->dry_run)
 		return ret;
 	log_outcome(enforcement, apply, ret);
@@ -103,6 +110,7 @@ int tw_apply_policy(struct tw_enforcement *enforcement, struct tw_apply *apply)
 int tw_apply_file(struct tw_enforcement *enforcement, struct tw_apply *apply, char **ret_text)
 {
 	const char *path = enforcement->host->options->policy;
+	bool in_file; /* the error is about a file of the directory `path` */
 	int ret;
 
 	if (!path)
@@ -112,7 +120,9 @@ int tw_apply_file(struct tw_enforcement *enforcement, struct tw_apply *apply, ch
 	apply->order.source = path;
 	ret = tw_policy_file_read(path, ret_text, &apply->order.len, &apply->err);
 	if (ret < 0) {
-		tw_log(TW_LOG_ERR, "policy %s refused: %s", path, apply->err.text);
+		in_file = strcmp(apply->err.place, path) != 0;
+		tw_log(TW_LOG_ERR, "policy %s refused: %s%s%s", path,
+			in_file ? apply->err.place : "", in_file ? ": " : "", apply->err.text);
 		tw_policy_file_refused(enforcement->policy_file, path, NULL, &apply->err);
 		return ret;
 	}

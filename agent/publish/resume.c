@@ -110,11 +110,11 @@ static int load_live_file(
 }
 
 /* True if the failure may be temporary: a full or read-only disk, too little memory, too few
- * descriptors. */
+ * descriptors, files that change while they are read. */
 static bool may_pass(int ret)
 {
-	return ret == -ENOSPC || ret == -EROFS || ret == -EDQUOT || ret == -EIO || ret == -ENOMEM ||
-	       ret == -EMFILE || ret == -ENFILE;
+	return ret == -EAGAIN || ret == -ENOSPC || ret == -EROFS || ret == -EDQUOT || ret == -EIO ||
+	       ret == -ENOMEM || ret == -EMFILE || ret == -ENFILE;
 }
 
 /* Returns the name of a lost file that told which policy was in force, or NULL. */

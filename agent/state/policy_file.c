@@ -5,21 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/folder.h"
 #include "policy/table.h"
 
-#define REFUSED_MAX 640
+#define REFUSED_MAX 800
 
 int tw_policy_file_read(const char *path, char **ret, size_t *ret_len, struct tw_err *err)
 {
 	tw_auto_buf struct tw_buf text = {0};
-	int code = tw_file_read(path, &text, err);
+	int code = tw_folder_read(path, &text, err);
 
 	if (code < 0)
 		return code;
@@ -37,36 +36,20 @@ uint64_t tw_policy_text_mark(const char *text, size_t len)
 	return mark ? mark : 1;
 }
 
-static bool same_time(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-static bool is_known(const struct tw_policy_file *file, const struct stat *info)
-{
-	return file->mark && file->dev == info->st_dev && file->ino == info->st_ino &&
-	       file->size == info->st_size && same_time(&file->modified, &info->st_mtim) &&
-	       same_time(&file->changed, &info->st_ctim);
-}
-
 uint64_t tw_policy_file_mark(struct tw_policy_file *file, const char *path)
 {
 	tw_autofree char *text = NULL;
-	struct stat info;
+	uint64_t stamp;
 	size_t len;
 
-	if (!path || stat(path, &info) < 0)
+	if (!path || tw_folder_stamp(path, &stamp) < 0)
 		return 0;
-	if (is_known(file, &info))
+	if (file->mark && file->stamp == stamp)
 		return file->mark;
 	/* The file's state is read before its text, so that a file that changes meanwhile is
 	 * read again. */
 	file->mark = 0;
-	file->dev = info.st_dev;
-	file->ino = info.st_ino;
-	file->size = info.st_size;
-	file->modified = info.st_mtim;
-	file->changed = info.st_ctim;
+	file->stamp = stamp;
 	if (!tw_policy_file_read(path, &text, &len, NULL))
 		file->mark = tw_policy_text_mark(text, len);
 	return file->mark;
@@ -106,12 +89,17 @@ void tw_policy_file_refused(struct tw_policy_file *file, const char *source,
 {
 	const struct tw_diag *error = first_error(diags);
 	struct tw_refused refused = {.when_ns = tw_clock_ns()};
+	/* A file of the directory `source`. */
+	bool in_file = err && err->place[0] && strcmp(err->place, source) != 0;
 	char text[REFUSED_MAX];
 	int len;
 
-	len = error ? snprintf(text, sizeof(text), "line %u, column %u: %.400s", error->line,
-			      error->column, error->text)
-		    : snprintf(text, sizeof(text), "%s", err->text);
+	len = error ? snprintf(text, sizeof(text), "%s%sline %u, column %u: %.400s",
+			      error->file ? error->file : "", error->file ? ", " : "",
+			      error->file ? error->file_line : error->line, error->column,
+			      error->text)
+		    : snprintf(text, sizeof(text), "%s%s%s", in_file ? err->place : "",
+			      in_file ? ": " : "", err->text);
 	if (error && diags->n_errors > 1)
 		snprintf(text + len, sizeof(text) - (size_t)len, "; and %zu more error%s",
 			diags->n_errors - 1, diags->n_errors == 2 ? "" : "s");

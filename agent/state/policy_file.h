@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* policy_file.h: the file of --policy, and the last policy that was refused.
+/* policy_file.h: the file or directory of --policy, and the last policy that was refused.
  *
  * Why:        after a failed reload, or an apply of another text, the policy in force differs from
  *             the file. `status` must show that as long as they differ.
@@ -12,8 +12,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
-#include <time.h>
 
 #include "base/err.h"
 #include "policy/policy.h"
@@ -27,12 +25,8 @@ struct tw_refused {
 
 struct tw_policy_file {
 	struct tw_refused refused;
-	/* State of the file when `mark` was computed. */
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec modified, changed;
-	uint64_t mark; /* 0: not read yet */
+	uint64_t stamp; /* state of the file when `mark` was computed: tw_folder_stamp() */
+	uint64_t mark;	/* 0: not read yet */
 };
 
 enum tw_file_state {
@@ -42,7 +36,8 @@ enum tw_file_state {
 	TW_FILE_UNREADABLE,
 };
 
-/* Reads a whole file, which the caller frees. `err` is filled on failure. */
+/* Reads a file, or the files of a directory as one text, which the caller frees. `err` is filled on
+ * failure. */
 int tw_policy_file_read(const char *path, char **ret, size_t *ret_len, struct tw_err *err);
 
 /* Returns a hash of a text, never 0. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "link/reply.h"
+#include "policy/files.h"
 #include "policy/policy.h"
 
 #define TEXT(text)	((char *)(uintptr_t)(text))
@@ -269,6 +270,8 @@ static int refuse_policy(
 		rows[i].column = diag->column;
 		rows[i].text = diag->text;
 		rows[i].hint = diag->hint ? diag->hint : TEXT("");
+		rows[i].file = diag->file ? diag->file : TEXT("");
+		rows[i].file_line = diag->file_line;
 		list[i] = &rows[i];
 	}
 	response.diagnostics = list;
@@ -335,6 +338,7 @@ static int answer_push(struct tw_slow *slow, const Tapwall__V1__Request *request
 		code = tw_policy_read_unchecked(
 			(const char *)push->text.data, push->text.len, NULL, 0, &policy, &diags);
 	if (diags.n_errors) {
+		tw_files_place((const char *)push->text.data, push->text.len, &diags);
 		code = refuse_policy(&diags, push->source, request->id, out);
 		tw_diags_done(&diags);
 		return code;

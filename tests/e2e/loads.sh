@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # loads.sh: loading the policy file at start, reload and restart, and the load's status. A first
 # start without a valid policy cuts off no running guest; a failed reload has its exit code; a
-# restart keeps an applied policy, unless the file has changed since.
+# restart keeps an applied policy, unless the file has changed since. A directory is read like a file.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -110,6 +110,46 @@ equal "a file that was changed since is what counts" "\"$policy\"" "$(field poli
 equal "it is in force now" connected "$(attempt 1 tcp 10.0.0.12 7003)"
 equal "and the same" '"same"' "$(field file_state)"
 check "what is said of the rest of traffic is told" says 'default: deny; ports without a workload are NOT FILTERED (unclaimed: ignore)'
+
+# ---- a directory in place of the file ----
+must mv "$policy" "$lab/10-base.yaml"
+must mkdir "$policy"
+must mv "$lab/10-base.yaml" "$policy"
+equal "a directory with that file alone differs" '"differs"' "$(field file_state)"
+check "it is read like the file" tapwall reload
+equal "it is in force, and the same" '"same"' "$(field file_state)"
+echo 'rules: [{from: any, to: any, service: tcp/7001, action: allow}]' >"$policy/20-more.yaml"
+equal "a file that is added makes it differ" '"differs"' "$(field file_state)"
+check "and is read with the others" tapwall reload
+equal "its rule is in force" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+equal "the others as well" connected "$(attempt 1 tcp 10.0.0.12 7003)"
+check "a rule has its place" sh -c "'$TW_BUILD/tapwall' rules --json --socket '$socket' |
+	jq -es 'any(.[]; .name == \"rule-2\" and .file == \"20-more.yaml\" and .line == 1)'"
+echo 'rules: [{from: nobody, to: any, action: allow}]' >"$policy/30-broken.yaml"
+tapwall reload >"$lab/reload.out" 2>&1
+equal "a reload with a broken file fails" 1 $?
+check "with the error at its place" grep -q "$policy/30-broken.yaml:1:16: " "$lab/reload.out"
+check "in the log, too" within 20 grep -q "$policy/30-broken.yaml:1:16: " "$lab/agent.log"
+check "and in the status" says '^REFUSED: .*: 30-broken.yaml, line 1, column 16: '
+apply "$policy"
+equal "an apply fails alike" 1 $?
+check "at the place" grep -q "$policy/30-broken.yaml:1:16: " "$lab/apply.out"
+equal "the policy in force stays" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+must rm "$policy/30-broken.yaml"
+must ln -s nowhere "$policy/30-missing.yaml"
+tapwall reload >"$lab/reload.out" 2>&1
+equal "a reload with an unreadable file fails" 2 $?
+check "which names it" grep -q "$policy/30-missing.yaml: cannot read it" "$lab/reload.out"
+check "status names it as well" says '^REFUSED: .*30-missing.yaml: cannot read it'
+must rm "$policy/30-missing.yaml"
+must tapwall policy --show "$(field policy_generation)" >"$lab/shown.yaml"
+check "the text that is in force names its files" grep -qx '# tapwall file: 20-more.yaml' "$lab/shown.yaml"
+check "and is read like them" sh -c \
+	"'$TW_BUILD/tapwall' apply '$lab/shown.yaml' --socket '$socket' | grep -q already"
+stop_agent
+start_agent --policy "$policy"
+equal "a restart finds the directory unchanged" '"same"' "$(field file_state)"
+equal "and keeps its policy" connected "$(attempt 1 tcp 10.0.0.12 7001)"
 stop_agent
 start_agent
 tapwall reload >"$lab/reload.out" 2>&1

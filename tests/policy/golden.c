@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/files.h"
 #include "policy/policy.h"
 
 static int read_file(const char *path, struct tw_buf *ret)
@@ -37,10 +38,13 @@ static void describe(const struct tw_buf *text, struct tw_buf *out)
 	struct tw_diags diags = {0};
 	int err = tw_policy_read(text->data, text->len, &policy, &diags);
 
+	if (tw_files_place(text->data, text->len, &diags) < 0)
+		err = -ENOMEM;
 	for (size_t i = 0; i < diags.n; i++) {
 		const struct tw_diag *d = &diags.at[i];
 
-		tw_buf_addf(out, "%u:%u: %s: %s%s%s\n", d->line, d->column,
+		tw_buf_addf(out, "%s%s%u:%u: %s: %s%s%s\n", d->file ? d->file : "",
+			d->file ? ":" : "", d->file ? d->file_line : d->line, d->column,
 			d->severity == TW_SEV_ERROR ? "error" : "warning", d->text,
 			d->hint ? "; " : "", d->hint ? d->hint : "");
 	}

@@ -36,9 +36,6 @@ tapwall: bad.yaml:5:1: a policy has no key bogus; write one of: version, network
 $ tapwall check nowhere.yaml
 tapwall: nowhere.yaml: cannot read it: No such file or directory
 [2]
-$ tapwall check .
-tapwall: .: cannot read it: Is a directory
-[2]
 $ tapwall check /dev/null
 tapwall: /dev/null: the policy is empty; begin with version: 1
 [1]

@@ -46,7 +46,8 @@ usage: tapwall check [options] FILE
 
 Check a policy and list every error
 
-  FILE                      Policy to read; - reads stdin
+  FILE                      Policy to read, a file or a directory of files; -
+                            reads stdin
   --json                    Print JSON: one object
   -a, --all                 Print every warning, not only the first few of a
                             kind
@@ -70,7 +71,8 @@ usage: tapwall apply [options] FILE
 
 Put a policy in force, whole or not at all
 
-  FILE                      Policy to read; - reads stdin
+  FILE                      Policy to read, a file or a directory of files; -
+                            reads stdin
   -n, --dry-run             Print what would change, also verdicts and live
                             connections (see diff); change nothing
   --allow-unprotect         Accept the policy even if protected ports then
@@ -107,7 +109,7 @@ Show what would happen to a connection, and why
   TO                        As --to
   SERVICE                   Protocol and destination port, or ICMP type and
                             code: tcp/5432, icmp, icmp6/1.4, proto/47
-  --policy FILE             Evaluate this policy file
+  --policy FILE             Evaluate this policy, a file or a directory of files
   --live                    Evaluate the policy in force with the ports as they
                             are, and look up the live connection. The default
                             without --policy
@@ -142,7 +144,8 @@ usage: tapwall replay --policy FILE --pcap FILE [options]
 
 Evaluate the frames of a capture
 
-  --policy FILE             Evaluate the frames by this policy file
+  --policy FILE             Evaluate the frames by this policy, a file or a
+                            directory of files
   --pcap FILE               Capture to read, pcap or pcapng; - reads stdin
   --at W                    Treat every frame as seen at this workload's port
   --json                    Print JSON: one object per frame, then the summary

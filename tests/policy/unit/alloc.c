@@ -13,6 +13,22 @@ static const char bad[] =
 	"groups: {g: {tags: 'x & (y'}, h: {workloads: ['z*', nobody]}}\n"
 	"rules: [{from: [nobody, 10.0.0.1/8], action: drop}, {servce: tcp, action: allow}]\n";
 
+static const char joined[] = "# tapwall file: a.yaml\n"
+			     "version: 1\n"
+			     "networks: {office: 10.20.0.0/16}\n"
+			     "# tapwall file: b.yaml\n"
+			     "networks: {lab: 10.30.0.0/16}\n"
+			     "rules: [{from: office, to: lab, action: deny}]\n";
+static const char badly_joined[] = "# tapwall file: a.yaml\n"
+				   "version: 1\n"
+				   "default: deny\n"
+				   "# tapwall file: b.yaml\n"
+				   "version: 2\n"
+				   "default: allow\n"
+				   "networks: [1]\n"
+				   "# tapwall file: c.yaml\n"
+				   "- a\n";
+
 static void walk_read(const char *text, size_t len, int wanted)
 {
 	int err = -ENOMEM;
@@ -39,11 +55,13 @@ static void reading(void **state)
 	world_make(&world, 11, 12);
 	world_print(&world, &text);
 	walk_read(text.data, text.len, 0);
+	walk_read(joined, strlen(joined), 0);
 }
 
 static void reading_what_is_wrong(void **state)
 {
 	walk_read(bad, strlen(bad), -EINVAL);
+	walk_read(badly_joined, strlen(badly_joined), -EINVAL);
 }
 
 static struct tw_policy *make_policy(uint64_t seed)
