@@ -134,8 +134,8 @@ static const struct tw_arg args[] = {
 		AT(log_to),
 		.value = "PATH",
 		.help = "Write what tapwall log shows to this file, one JSON object per line, and keep four "
-			"older ones; or, if it is journald, to systemd's journal. Repeated broadcasts are one "
-			"line a minute"},
+			"older files. If PATH is journald, write to systemd's journal instead. Repeated "
+			"broadcasts make one line a minute"},
 	{.name = "log-size",
 		.type = TW_ARG_U32,
 		AT(log_mib),
@@ -143,7 +143,7 @@ static const struct tw_arg args[] = {
 		.fallback = "16",
 		.min = 1,
 		.max = 1024,
-		.help = "Size at which a new file of --log-to begins"},
+		.help = "Start a new file of --log-to at this size"},
 	{.name = "ask-rate",
 		.type = TW_ARG_U32,
 		AT(ask_rate),

@@ -16,7 +16,7 @@ static const struct tw_arg block_args[] = {
 		.type = TW_ARG_TEXT,
 		.value = "TIME",
 		.offset = offsetof(struct tw_block_options, time),
-		.help = "Unblock it after TIME, such as 30m, 2h or 7d"},
+		.help = "Unblock the workload after TIME, such as 30m, 2h or 7d"},
 	{.name = "why",
 		.type = TW_ARG_TEXT,
 		.value = "TEXT",
@@ -35,7 +35,7 @@ static const struct tw_arg unblock_args[] = {
 		.positional = true,
 		.required = true,
 		.help = "Workload to unblock"},
-	JSON(struct tw_block_options, "nothing"),
+	JSON(struct tw_block_options, "no object on success"),
 	SOCKET(struct tw_block_options),
 };
 
@@ -52,7 +52,7 @@ static const struct tw_args_example block_examples[] = {
 	"With *--json* the objects are those of *quarantine*."
 
 #define UNBLOCK_DESCRIPTION \
-	"The command is *tapwall quarantine WORKLOAD --lift*: see *tapwall-quarantine*(1)."
+	"Does the same as *tapwall quarantine WORKLOAD --lift*: see *tapwall-quarantine*(1)."
 
 static const struct tw_arg kill_args[] = {
 	{.name = "workload",
@@ -78,26 +78,27 @@ static const struct tw_arg kill_args[] = {
 	{.name = "all",
 		.type = TW_ARG_FLAG,
 		.offset = offsetof(struct tw_kill_options, all),
-		.help = "All connections of this host"},
+		.help = "End all connections of this host"},
 	JSON(struct tw_kill_options, "one object"),
 	SOCKET(struct tw_kill_options),
 };
 
 static const struct tw_args_example kill_examples[] = {
 	{"tapwall kill --rule ssh-in --address 198.51.100.0/24",
-		"End what these addresses opened by this rule"},
+		"End the connections that these addresses opened and this rule allowed"},
 	{"tapwall kill -w db-1 --port 5432", "End the connections of the database"},
 };
 
 #define KILL_DESCRIPTION                                                                         \
-	"The records of the connections that match all options are removed, and answers of "     \
+	"Removes the records of the connections that match all options, and the answers of "     \
 	"deciders about them. The next segment of such a TCP connection is denied with the "     \
-	"reason _tcp-expired_ or _tcp-midstream_; the ends are not told. They may open a new "   \
-	"connection if the policy allows it, and so does the next packet of any other "          \
-	"protocol: change the policy first, or use *tapwall block*.\n\n"                         \
+	"reason _tcp-expired_ or _tcp-midstream_; the ends are not told. If the policy allows "  \
+	"it, they can open a new connection; in other protocols, the next packet opens one. "    \
+	"To prevent that, change the policy first, or use *tapwall block*.\n\n"                  \
 	"While a port has an adoption window (*tapwall-adopt*(1)) or is observed, the next "     \
 	"segment of an ended TCP connection opens a record again, if the policy allows it. The " \
 	"command says how many connections that may be.\n\n"                                     \
 	"The exit status is 1 if no connection matched.\n\n"                                     \
 	"With *--json* the object has _connections_, the number that were ended, _missed_ (not " \
-	"ended, because packets came at that moment), _answers_ and _adopting_."
+	"ended, because packets came at that moment), _answers_ (answers of deciders that were " \
+	"removed) and _adopting_ (TCP connections that may continue)."

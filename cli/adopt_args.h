@@ -11,8 +11,8 @@ static const struct tw_arg adopt_args[] = {
 		.complete = WORKLOADS,
 		.offset = offsetof(struct tw_adopt_options, workload),
 		.positional = true,
-		.help = "At the ports of this workload; without it, at all ports, and with "
-			"--for also at those that become protected meanwhile"},
+		.help = "Act on the ports of this workload; without it, on all ports. --for then "
+			"includes ports that become protected meanwhile"},
 	{.name = "for",
 		.type = TW_ARG_TEXT,
 		.value = "TIME",
@@ -29,7 +29,8 @@ static const struct tw_arg adopt_args[] = {
 static const struct tw_args_example adopt_examples[] = {
 	{"tapwall adopt db-1 --for 2h", "Let the idle connections of db-1's clients continue"},
 	{"tapwall adopt --for 10m", "Before the ports of running guests are moved to new bridges"},
-	{"tapwall adopt --stop", "All connections that matter have continued"},
+	{"tapwall adopt --stop",
+		"Close the windows, because all connections that matter have continued"},
 };
 
 #define ADOPT_DESCRIPTION                                                                     \

@@ -203,8 +203,8 @@ int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request
 
 	while (presence != PRESENCE_HERE) {
 		if (presence == PRESENCE_ENDED) {
-			tw_report_error(ret, call->socket, "Ctrl-C ends this",
-				"the agent has gone away; waiting until it is back");
+			tw_report_error(ret, call->socket, "press Ctrl-C to stop",
+				"the agent is gone; waiting for it to return");
 			call->again(call->arg);
 		}
 		nanosleep(&pause, NULL);

@@ -111,7 +111,7 @@ static const struct tw_arg explain_args[] = {
 		.type = TW_ARG_FLAG,
 		.offset = offsetof(struct tw_explain_options, live),
 		.help = "Evaluate the policy in force with the ports as they are, and "
-			"look up the live connection. The default without --policy"},
+			"look up the live connection. This is the default without --policy"},
 	{.name = "from",
 		.type = TW_ARG_TEXT,
 		.value = "X",

@@ -17,7 +17,7 @@ static const struct tw_arg diff_args[] = {
 		.type = TW_ARG_FILE,
 		.offset = offsetof(struct tw_diff_options, other),
 		.positional = true,
-		.help = "Compare POLICY with this one; without it, the policy in force with POLICY"},
+		.help = "Compare POLICY with OTHER; without OTHER, compare the policy in force with POLICY"},
 	JSON(struct tw_diff_options, "one object per change"),
 	SOCKET(struct tw_diff_options),
 };
@@ -34,7 +34,7 @@ static const struct tw_args_example diff_examples[] = {
 	"If the policy in force is compared, live connections that the other one would cut are listed. Then come " \
 	"verdicts that change, with an example of each: connections between workloads and "                        \
 	"networks of the rules that differ are judged by both policies. That is no proof: "                        \
-	"it says how many were compared, and others may change, too.\n\n"                                          \
+	"the output says how many were compared, and others may change, too.\n\n"                                  \
 	"The exit status is 0 if the policies mean the same, and 1 if they differ.\n\n"                            \
 	"With *--json* each object has _what_, _change_ and _name_."
 
@@ -43,8 +43,7 @@ static const struct tw_arg rollback_args[] = {
 		.type = TW_ARG_TEXT,
 		.offset = offsetof(struct tw_rollback_options, number),
 		.positional = true,
-		.help = "The policy that is to be in force again; without it, the one before the "
-			"present one"},
+		.help = "Policy to put in force again; without it, the policy before the current one"},
 	{.name = "dry-run",
 		.type = TW_ARG_FLAG,
 		.letter = 'n',
@@ -64,8 +63,8 @@ static const struct tw_arg rollback_args[] = {
 		.type = TW_ARG_TEXT,
 		.value = "TIME",
 		.offset = offsetof(struct tw_rollback_options, confirm),
-		.help = "As of apply"},
-	JSON(struct tw_rollback_options, "one object, as of apply"),
+		.help = "As in tapwall apply"},
+	JSON(struct tw_rollback_options, "one object, as apply prints"),
 	SOCKET(struct tw_rollback_options),
 };
 
@@ -75,7 +74,7 @@ static const struct tw_args_example rollback_examples[] = {
 };
 
 #define ROLLBACK_DESCRIPTION                                                                \
-	"The agent puts a policy that was in force at this host in force again, under a "   \
-	"new number. It keeps the newest 64 of them, at most 64 MiB. Output and exit "      \
+	"Puts an earlier policy of this host in force again, under a new number. The "      \
+	"agent keeps the newest 64 policies, at most 64 MiB. Output and exit "              \
 	"status are those of *apply*. The file of *tapwalld --policy* stays as it is, and " \
 	"*status* then says that it differs."

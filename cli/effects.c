@@ -198,8 +198,8 @@ static int print_all(const char *socket, struct effects *effects)
 		return tw_report_memory();
 	if (effects->n_changed > SHOWN)
 		printf("    and %zu more\n", effects->n_changed - SHOWN);
-	printf("  %zu verdicts change in %zu connections that were compared%s; the rules that differ may decide others\n",
-		effects->n_changed, n, all ? "" : ", which are not all that were chosen");
+	printf("  %zu verdicts change; %zu connections were compared%s; the rules that differ may change others, too\n",
+		effects->n_changed, n, all ? "" : ", the maximum");
 	return socket ? print_live(socket, effects) : TW_EXIT_OK;
 }
 

@@ -362,7 +362,7 @@ static int take_words(struct tw_explain_options *options, struct service_words *
 		!put_word(&options->type, service->type) ||
 		!put_word(&options->code, service->code))
 		return tw_report_error(TW_EXIT_USAGE, "explain", "give it once",
-			"a word and an option say the same");
+			"an argument and an option give the same value");
 	return TW_EXIT_OK;
 }
 

@@ -30,11 +30,11 @@ static void print_sum(const Tapwall__V1__Removed *sum)
 	printf("%llu connection%s ended\n", (unsigned long long)sum->connections,
 		sum->connections == 1 ? "" : "s");
 	if (sum->missed)
-		printf("%s%llu could not be ended, because packets come all the time; repeat the command%s\n",
+		printf("%s%llu connections could not be ended, because packets kept arriving; repeat the command%s\n",
 			tw_style_on(TW_STYLE_WARN), (unsigned long long)sum->missed,
 			tw_style_off());
 	if (sum->adopting)
-		printf("%s%llu TCP connections may continue: a port is observed or has an adoption window; tapwall adopt --stop closes it%s\n",
+		printf("%s%llu TCP connections may continue, because a port is observed or has an adoption window; close windows with tapwall adopt --stop%s\n",
 			tw_style_on(TW_STYLE_WARN), (unsigned long long)sum->adopting,
 			tw_style_off());
 }
@@ -56,8 +56,8 @@ int tw_kill_run(const void *values)
 		return code;
 	if (!options.all && !options.from && !options.to && !options.workload &&
 		!tw_filter_is_set(&options.filter))
-		return tw_report_error(TW_EXIT_USAGE, "kill", "name some, or write --all",
-			"every connection matches");
+		return tw_report_error(TW_EXIT_USAGE, "kill", "add a filter, or write --all",
+			"no filter is given, so every connection would be ended");
 	body.proto = options.filter.proto ? options.filter.proto_name : TEXT(NULL);
 	body.network = TEXT(options.filter.address);
 	body.rule = TEXT(options.filter.rule);

@@ -296,15 +296,15 @@ static void print_ports(const struct tw_gathered *g)
 
 static void print_head(const struct tw_gathered *g)
 {
-	printf("Watched for %s, %s%s%s, and live connections",
+	printf("Data: %s %s%s, and live connections",
 		g->since > 0 ? tw_human_span(g->until - g->since).text : "an unknown time",
 		g->history ? "from the history of " : "from the agent's journal",
-		g->history ? g->source : "", "");
+		g->history ? g->source : "");
 	if (g->policy_s >= 0)
 		printf("; the policy in force is %s old", tw_human_span(g->policy_s).text);
 	putchar('\n');
 	if (g->elsewhere[0])
-		printf("%sa longer history is at %s: tapwall observe --socket agent:%s there%s\n",
+		printf("%sa longer history is at %s; run there: tapwall observe --socket agent:%s%s\n",
 			tw_style_on(TW_STYLE_DIM), g->elsewhere, g->source, tw_style_off());
 	tw_seen_warn(g, stdout);
 	print_ports(g);

@@ -18,7 +18,7 @@ static const char *const gather_sources[] = {
 		.letter = 's',                                                                     \
 		.value = "TIME",                                                                   \
 		.offset = offsetof(options, gather.since),                                         \
-		.help = "Leave out what was last seen before: 2h (ago), 14:05, yesterday, "        \
+		.help = "Leave out what was last seen before TIME: 2h (ago), 14:05, yesterday, "   \
 			"\"2026-01-31 14:05\" or @UNIX-SECONDS"},                                  \
 		{.name = "workload",                                                               \
 			.type = TW_ARG_TEXT,                                                       \
@@ -70,16 +70,17 @@ static const struct tw_arg observe_args[] = {
 static const struct tw_args_example observe_examples[] = {
 	{"tapwall observe", "Show what would be denied"},
 	{"tapwall observe --workload db-1 --allowed", "Show everything that the database does"},
-	{"tapwall observe --since 1h --json", "The last hour, for a program"},
+	{"tapwall observe --since 1h --json", "Print the last hour as JSON"},
 };
 
 #define OBSERVE_DESCRIPTION                                                                            \
 	"At ports with _mode: observe_, rules and default deny nothing. This command lists what they " \
 	"would have denied: each pair of workloads, or of addresses that belong to none, with the "    \
 	"service, the number of connections, when the first and the last was seen, the rule "          \
-	"that would deny them, and an example. What is denied at any port, such as a false "           \
-	"address, and what enforced ports denied, is listed as _deny_ or _reject_.\n\n"                \
-	"The lines before the table tell for how long was watched, how many events are missing, "      \
+	"that would deny them, and an example. Frames that observed ports deny too, such as those "    \
+	"with a spoofed address, and frames that enforced ports denied are listed as _deny_ or "       \
+	"_reject_.\n\n"                                                                                \
+	"The lines before the table show how long the data covers, how many events are missing, "      \
 	"and which ports are not observed. The agent's journal holds the latest 32,768 events. "       \
 	"*tapwall-slowd*(8) keeps more; of its history, the newest million rows are read. If a "       \
 	"source tried more than 16 ports of a destination and none answered, they are one line, "      \
@@ -96,8 +97,8 @@ static const struct tw_arg propose_args[] = {
 	{.name = "fresh",
 		.type = TW_ARG_FLAG,
 		.offset = offsetof(struct tw_propose_options, fresh),
-		.help = "Leave out the rules of the policy in force that allow, and draft rules for what "
-			"they allowed, too"},
+		.help = "Leave out the allow rules of the policy in force, and draft rules for what "
+			"they allowed"},
 	{.name = "observe",
 		.type = TW_ARG_FLAG,
 		.offset = offsetof(struct tw_propose_options, observe),
@@ -108,7 +109,7 @@ static const struct tw_arg propose_args[] = {
 		.min = 1,
 		.fallback = "1",
 		.offset = offsetof(struct tw_propose_options, min),
-		.help = "Switch rules off that are about fewer than N connections of a pair"},
+		.help = "Switch off rules for pairs with fewer than N connections"},
 	FILTERS_OF(struct tw_propose_options, gather.filter),
 	GATHER(struct tw_propose_options),
 };
@@ -123,11 +124,12 @@ static const struct tw_args_example propose_examples[] = {
 #define PROPOSE_DESCRIPTION                                                                           \
 	"Prints a policy that allows the connections that were seen, and nothing else. Networks, "    \
 	"services, workloads, groups and rules of the policy in force are kept. Rules are added for " \
-	"connections that its default decides. The draft's default is _deny_. Read it before it is "  \
+	"connections that the default of the policy in force decides. The draft's default is "        \
+	"_deny_. Read it before it is "                                                               \
 	"applied: a guest can open connections in order to have them allowed. Each added rule has a " \
 	"comment with the number of connections and of pairs, the time of the last one, and the "     \
 	"pair with the fewest.\n\n"                                                                   \
-	"Pairs that use the same service are one rule if every source of it talked to every "         \
+	"Pairs that use the same service become one rule if every source talked to every "            \
 	"destination. If a tag has exactly the members of a rule's end, the group of that tag is "    \
 	"used; otherwise the members are listed, or put into a group of their own. Rules name "       \
 	"workloads, so they allow all addresses of a workload. More than 16 addresses that belong "   \
@@ -137,6 +139,6 @@ static const struct tw_args_example propose_examples[] = {
 	"attempts at many ports, which may be a port scan; connections that were never answered "     \
 	"(TCP and ping); ports that seem to be assigned dynamically; and pairs with fewer than "      \
 	"*--min* connections. Connections that a rule with _deny_ or _reject_ would deny, and what "  \
-	"is denied at any port, are not proposed. Answers need no rule.\n\n"                          \
+	"observed ports deny too, are not proposed. Answers need no rule.\n\n"                        \
 	"Messages about the draft are printed to stderr. *tapwall-observe*(1) describes what is "     \
 	"read. A workload with _mode: observe_ of its own stays observed."

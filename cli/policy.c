@@ -340,8 +340,8 @@ int tw_policy_run(const void *values)
 			tw_cleaned(options->other && has_what ? options->other : options->what)
 				.text);
 	if (options->action && (options->history || options->show))
-		return tw_report_error(TW_EXIT_USAGE, "policy", "see --help",
-			"--history and --show are about the agent, without an action");
+		return tw_report_error(TW_EXIT_USAGE, "policy", "leave out the action",
+			"--history and --show take no action");
 	if (options->history)
 		return tw_versions_history(options->agent, options->limit, options->json);
 	if (options->show)

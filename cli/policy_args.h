@@ -22,8 +22,8 @@ static const struct tw_arg policy_args[] = {
 		.choices = policy_actions,
 		.offset = offsetof(struct tw_policy_options, action),
 		.positional = true,
-		.help = "Of tapwall-slowd: push, log, show, diff, status or confirm; of the "
-			"agent: current, also without an action"},
+		.help = "At tapwall-slowd: push, log, show, diff, status or confirm; at the "
+			"agent: current, the default"},
 	{.name = "WHAT",
 		.type = TW_ARG_FILE,
 		.offset = offsetof(struct tw_policy_options, what),

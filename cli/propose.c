@@ -22,7 +22,7 @@ static void add_left_out(const struct tw_propose *propose, struct tw_buf *out)
 			tw_policy_rule(propose->policy, refused->rule)->name);
 	if (propose->n_always)
 		tw_buf_addf(out,
-			"# propose: left out: %llu frames that are denied at any port, or were denied\n",
+			"# propose: left out: %llu frames that an enforced port denied, or with a reason other than policy\n",
 			(unsigned long long)propose->n_always);
 }
 
@@ -31,14 +31,14 @@ static void add_head(
 {
 	tw_buf_adds(out,
 		"# propose: a draft: read each rule before you apply it. Rules with enabled: false need a decision.\n");
-	tw_buf_addf(out, "# propose: watched for %s until %s, %s%s, and live connections\n",
+	tw_buf_addf(out, "# propose: data: %s until %s, %s%s, and live connections\n",
 		g->since > 0 ? tw_human_span(g->until - g->since).text : "an unknown time",
 		tw_seen_time(g->until).text,
 		g->history ? "from the history of " : "from the agent's journal",
 		g->history ? tw_cleaned(g->source).text : "");
 	if (g->lost || g->unread || g->seen.n_beyond)
 		tw_buf_addf(out,
-			"# propose: INCOMPLETE: %llu events lost, %llu not read, %llu beyond the bounds\n",
+			"# propose: INCOMPLETE: %llu events lost, %llu not read, %llu connections beyond the limits\n",
 			(unsigned long long)g->lost, (unsigned long long)g->unread,
 			(unsigned long long)g->seen.n_beyond);
 	add_left_out(propose, out);

@@ -92,7 +92,7 @@ static void report_rest(
 	struct tw_err err = {0};
 
 	tw_err_set(&err, -EINVAL, source->file, "tapwall check --all prints them",
-		"warning: %zu more of this kind (%s)", n, first->hint);
+		"warning: %zu more with the advice '%s'", n, first->hint);
 	tw_report_err(&err);
 }
 

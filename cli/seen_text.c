@@ -70,8 +70,9 @@ void tw_seen_warn(const struct tw_gathered *g, FILE *out)
 			"%s%s events are missing: they were lost, or exceeded a port's rate%s\n",
 			on, tw_human_count(g->lost).text, off);
 	if (g->unread)
-		fprintf(out, "%s%s older rows of the history were not read; use --since%s\n", on,
-			tw_human_count(g->unread).text, off);
+		fprintf(out,
+			"%s%s older rows of the history were not read; --since TIME reads a shorter time%s\n",
+			on, tw_human_count(g->unread).text, off);
 	if (g->seen.n_beyond)
 		fprintf(out,
 			"%s%s connections were left out: there are too many pairs and services%s\n",

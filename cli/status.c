@@ -103,7 +103,7 @@ static void print_confirmation(const Tapwall__V1__Confirmation *c)
 		printf("%sNOT CONFIRMED:%s in %s, %s is put in force again; run tapwall confirm to keep the new policy\n",
 			on, off, tw_human_span(c->left_s).text, c->previous);
 	if (c && c->previous[0] && c->tripwire)
-		printf("  %llu connections that passed before are denied; more than %u, and it is put in force at once\n",
+		printf("  %llu connections that passed before are denied; above %u, the earlier policy returns at once\n",
 			(unsigned long long)c->cut, c->tripwire - 1);
 	if (c && c->returned_from[0])
 		printf("%sRETURNED:%s the policy before %s is in force again since %s: %s\n", on,

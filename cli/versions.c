@@ -205,7 +205,8 @@ int tw_versions_before(const char *socket, uint64_t *ret)
 		return code;
 	if (!finding.before)
 		return tw_report_error(TW_EXIT_NO, "rollback",
-			"tapwall policy --history lists them", "no earlier policy is kept");
+			"tapwall policy --history lists the earlier policies",
+			"no earlier policy is kept");
 	*ret = finding.before;
 	return TW_EXIT_OK;
 }

@@ -91,8 +91,8 @@ static int check_rule(struct checker *c, const struct tw_rule *rule, bool *ret_d
 	if ((!rule->info.at_out || !rule->to_set->r.n) &&
 		(!rule->info.at_in || !rule->from_set->r.n))
 		return warn(c, rule,
-			"give one of the two ends addresses, or enforce the rule at the end of the other",
-			"a workload with addresses: any has no address by which the other end could know it");
+			"give one of the two ends addresses, or enforce the rule at that workload's own end (at)",
+			"the other end knows no address of a workload with addresses: any");
 	if (!(rule->info.at_out && meets_at(rule, TW_DIR_OUT)) &&
 		!(rule->info.at_in && meets_at(rule, TW_DIR_IN)))
 		return warn(c, rule, "IPv4 and IPv6 never meet; icmp is IPv4, icmp6 is IPv6",
@@ -355,8 +355,8 @@ static int add_void(const struct tw_policy *p, const struct tw_diags *of,
 		return tw_diags_add(diags, TW_SEV_WARNING, diag->line, diag->column, diag->hint,
 			"%s", diag->text);
 	return tw_diags_add(diags, TW_SEV_WARNING, diag->line, diag->column,
-		"name addresses instead, or write network: NAME if it is about one network",
-		"rule %s can never match: its ends meet in no network", rule->info.name);
+		"name addresses instead, or write network: NAME to limit it to one network",
+		"rule %s can never match: its ends have no network in common", rule->info.name);
 }
 
 static int merge_spaces(

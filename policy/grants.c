@@ -155,8 +155,7 @@ static void add_mac(struct tw_reader *r, const struct tw_node *item, void *objec
 	}
 	if (mac[0] & 1 || !memcmp(mac, zero, sizeof(mac))) {
 		tw_reader_error(r, item, "write a MAC from which the guest sends",
-			"%s is a group or zero MAC, from which nothing may be sent",
-			tw_diag_show(text).text);
+			"%s is a group MAC or zero", tw_diag_show(text).text);
 		return;
 	}
 	for (uint32_t i = 0; i < grants->n_macs; i++)
@@ -201,10 +200,11 @@ static const struct may_word {
 	{"router", TW_MAY_ROUTER},
 };
 
-/* Returns why an EtherType cannot be granted, or NULL if it can. Some switches also use 0x9100 to 0x9300
- * for VLAN tags. */
-static const char *ungrantable(uint32_t type)
+/* Returns why an EtherType cannot be granted and a hint, or NULL if it can. Some switches also
+ * use 0x9100 to 0x9300 for VLAN tags. */
+static const char *ungrantable(uint32_t type, const char **ret_hint)
 {
+	*ret_hint = "leave it out";
 	switch (type) {
 	case 0x0800:
 	case 0x86dd:
@@ -217,15 +217,16 @@ static const char *ungrantable(uint32_t type)
 	case 0x9100:
 	case 0x9200:
 	case 0x9300:
-		return "is a VLAN tag, which vlans grants";
+		*ret_hint = "list the VLANs under vlans";
+		return "is a VLAN tag";
 	default:
-		return type < 0x0600 ? "is no EtherType but a length (LLC)" : NULL;
+		return type < 0x0600 ? "is a length (LLC), not an EtherType" : NULL;
 	}
 }
 
 static void add_ethertype(struct tw_reader *r, const struct tw_node *item, void *object)
 {
-	const char *text = tw_reader_text(r, item, "an EtherType"), *why;
+	const char *text = tw_reader_text(r, item, "an EtherType"), *why, *hint;
 	struct tw_grants *grants = object;
 	unsigned long type;
 	size_t at = 0;
@@ -239,9 +240,9 @@ static void add_ethertype(struct tw_reader *r, const struct tw_node *item, void 
 			tw_diag_show(text).text);
 		return;
 	}
-	why = ungrantable((uint32_t)type);
+	why = ungrantable((uint32_t)type, &hint);
 	if (why) {
-		tw_reader_error(r, item, NULL, "0x%04lx %s", type, why);
+		tw_reader_error(r, item, hint, "0x%04lx %s", type, why);
 		return;
 	}
 	while (at < TW_GRANT_ETHERTYPES && grants->ethertype[at] && grants->ethertype[at] != type)

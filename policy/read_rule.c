@@ -570,8 +570,8 @@ static void read_network(struct tw_reader *r, const struct tw_node *value, void 
 		tw_guess_names(r, &guess, text, &r->policy->space_names);
 		tw_reader_error(r, value,
 			tw_guess_hint(
-				&guess, hint, sizeof(hint), "write it at the workloads first"),
-			"no workload has the network %s", tw_diag_show(text).text);
+				&guess, hint, sizeof(hint), "set network at the workloads first"),
+			"no workload is in network %s", tw_diag_show(text).text);
 		return;
 	}
 	draft->rule.space = known->index;

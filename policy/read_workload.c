@@ -45,7 +45,7 @@ static bool claim(
 		tw_reader_error(r, node,
 			strncmp(what, "address", strlen("address")) != 0
 				? "keep it in one place"
-				: "keep it in one place, or list it under shared everywhere",
+				: "keep it in one place, or list it under shared at each of its workloads",
 			"the %s is already used in %s", key,
 			tw_files_line(&r->policy->text.files, other->line).text);
 		return false;
@@ -179,7 +179,7 @@ static void add_formed_in(struct tw_reader *r, const struct tw_node *item, void 
 		return;
 	if (prefix.len != 64)
 		tw_reader_error(r, item, "write one of 64 bits, such as \"2001:db8:1::/64\"",
-			"%s is no prefix in which guests form addresses", tw_diag_show(text).text);
+			"%s is not a prefix for SLAAC", tw_diag_show(text).text);
 	else if (draft->n_formed_in == TW_ANNOUNCED_MAX)
 		tw_reader_error(r, item, NULL, "too many prefixes, at most %u are allowed",
 			TW_ANNOUNCED_MAX);
@@ -395,8 +395,7 @@ static void push_nic(struct tw_reader *r, struct draft *draft, const struct tw_n
 	if (!tw_grants_empty(&draft->grants))
 		nic->pub.grants = tw_reader_keep(r, &draft->grants, 1, sizeof(draft->grants));
 	if (nic->pub.slaac && !nic->pub.has_mac)
-		tw_reader_error(r, node,
-			"give the vNIC's mac, which its guest's messages must have",
+		tw_reader_error(r, node, "give the mac from which the guest sends",
 			"a vNIC with addresses from SLAAC has no mac");
 	if (p->nics.n >= TW_POLICY_VNICS_MAX) {
 		if (p->nics.n == TW_POLICY_VNICS_MAX)

@@ -24,7 +24,7 @@ static bool is_used(struct tw_reader *r, const struct tw_node *node, const char 
 
 	if (other)
 		tw_reader_error(r, node,
-			"list it either in addresses once, or under shared everywhere",
+			"list it once in addresses, or under shared at each of its workloads",
 			"the %s is already used in %s", key,
 			tw_files_line(&r->policy->text.files, other->line).text);
 	return other != NULL;
@@ -100,7 +100,7 @@ void tw_shared_join(struct tw_reader *r, const struct tw_node *node, struct tw_n
 	if (!nic->shared || (nic->pub.n_prefixes && !nic->pub.prefixes))
 		return;
 	if (nic->pub.any)
-		tw_reader_error(r, node, "leave it out",
+		tw_reader_error(r, node, "leave out shared",
 			"a vNIC with addresses any needs no shared addresses");
 	r->prefixes.n = 0;
 	for (size_t i = 0; i < nic->pub.n_prefixes; i++)

@@ -278,7 +278,7 @@ static int find_shared(const struct tw_policy *policy, struct end *ends, struct 
 		if (end->named)
 			continue;
 		if (!other && tw_policy_is_shared(policy, &end->addr))
-			return tw_err_set(err, -EINVAL, end->word, "write it as WORKLOAD",
+			return tw_err_set(err, -EINVAL, end->word, "name the workload instead",
 				"workloads of several networks have this address");
 		if (other)
 			end->vnic = tw_policy_find_owner_in(policy, other->space, &end->addr);

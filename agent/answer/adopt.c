@@ -13,8 +13,7 @@ static int check_request(const struct tw_answer_ctx *ctx, const Tapwall__V1__Ado
 {
 	if (request->stop ? request->for_s != 0
 			  : !request->for_s || request->for_s > TW_ADOPT_SECONDS_MAX)
-		return tw_err_set(
-			err, -EINVAL, "adopt", "use 1 s to 24 h", "the time is not valid");
+		return tw_err_set(err, -EINVAL, "adopt", "write 1s to 24h", "invalid time");
 	if (!ctx->enforcement->inforce)
 		return tw_err_set(
 			err, -ENOENT, "adopt", "apply one first", "no policy is in force");

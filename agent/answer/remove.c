@@ -254,7 +254,7 @@ int tw_answer_remove(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *requ
 
 	if (read_network(request->remove->network, &network) < 0) {
 		tw_err_set(&err, -EINVAL, "remove", "write 10.0.0.1, fd00::1 or 10.0.0.0/8",
-			"the network is not valid");
+			"invalid network");
 		return tw_answer_error(out, request->id, &response, &err);
 	}
 	if (!is_narrow(request->remove) && !request->remove->all) {

@@ -320,7 +320,7 @@ int tw_logfile_init(struct tw_logfile *logfile, const char *target, uint32_t siz
 	if (target && strcmp(target, TW_LOGFILE_JOURNALD) != 0 &&
 		(target[0] != '/' || strlen(target) > PATH_MAX - 8))
 		return tw_err_set(err, -EINVAL, "--log-to", "write an absolute path, or journald",
-			"'%s' is not valid", target);
+			"invalid target '%s'", target);
 	*logfile = (struct tw_logfile){.target = target,
 		.size_max = (uint64_t)size_mib << 20,
 		.fd = -1,

@@ -15,7 +15,7 @@
 struct tw_host;
 
 #define TW_BYPASS_WHY \
-	"Open vSwitch's userspace datapath forwards what its guest sends before it is judged; use datapath_type=system"
+	"Open vSwitch's userspace datapath forwards the guest's frames before they are judged; use datapath_type=system"
 
 /* Checks all ports, and logs each one whose bypass has begun or ended. */
 void tw_bypass_look(struct tw_host *host);

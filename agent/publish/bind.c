@@ -353,7 +353,7 @@ void tw_bind_conflict_text(
 		break;
 	case TW_CONFLICT_NETWORK:
 		snprintf(text, max,
-			"%s is in %s%s, but its bridge or VLAN has ports of another network; give each network its own",
+			"%s is in %s%s, but its bridge or VLAN has ports of another network; give each network its own bridge or VLAN",
 			name, binding->about && binding->about->network ? "network " : "no network",
 			binding->about && binding->about->network ? binding->about->network : "");
 		break;

@@ -17,7 +17,8 @@ static void log_ended(const struct tw_policy *policy, int64_t now)
 		const struct tw_rule_info *info = tw_policy_rule(policy, i);
 
 		if (info->until_s && !info->expired && !info->disabled && info->until_s <= now)
-			tw_log(TW_LOG_WARNING, "rule %s has ended: its time is over", info->name);
+			tw_log(TW_LOG_WARNING, "rule %s has ended: its until has passed",
+				info->name);
 	}
 }
 
@@ -25,7 +26,7 @@ void tw_expiry_tick(struct tw_enforcement *enforcement)
 {
 	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
 	int64_t now = tw_versions_now(enforcement->versions), next;
-	struct tw_apply apply = {.order = {.by = {.comment = "a rule's time is over"},
+	struct tw_apply apply = {.order = {.by = {.comment = "the until of a rule has passed"},
 					 .adopt = true,
 					 .allow_unprotect = true}};
 

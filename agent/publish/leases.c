@@ -301,13 +301,13 @@ static void tell_changes(
 
 	for (size_t i = 0; i < now->n; i++)
 		if (!is_in_force(inforce, &now->at[i]))
-			tw_log(TW_LOG_INFO, "learned: %s has %s",
+			tw_log(TW_LOG_INFO, "learned address: %s has %s",
 				tw_policy_vnic(inforce->policy, now->at[i].vnic)->workload,
 				tw_addr_format(&now->at[i].addr, text));
 	for (size_t i = 0; i < inforce->n_learned; i++)
 		if (!bsearch(&inforce->learned[i], now->at, now->n, sizeof(*now->at),
 			    compare_learned))
-			tw_log(TW_LOG_INFO, "learned: %s no longer has %s",
+			tw_log(TW_LOG_INFO, "learned address: %s no longer has %s",
 				tw_policy_vnic(inforce->policy, inforce->learned[i].vnic)->workload,
 				tw_addr_format(&inforce->learned[i].addr, text));
 }

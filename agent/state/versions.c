@@ -277,12 +277,14 @@ int tw_versions_read(const struct tw_versions *versions, struct tw_store *store,
 
 	snprintf(place, sizeof(place), "policy %llu", (unsigned long long)number);
 	if (!version)
-		return tw_err_set(err, -ENOENT, place, "tapwall policy --history lists them",
+		return tw_err_set(err, -ENOENT, place,
+			"tapwall policy --history lists the earlier policies",
 			"no such policy was in force here, or it is no longer kept");
 	if (!version->kept || tw_store_read(store, text_name(number).text, &text, &len) < 0 ||
 		len != version->size || tw_policy_text_mark(text, len) != version->mark)
-		return tw_err_set(err, -ENODATA, place, "tapwall policy --history lists them",
-			"its text was not kept, or was changed since");
+		return tw_err_set(err, -ENODATA, place,
+			"tapwall policy --history lists the earlier policies",
+			"its text was not kept, or has changed since");
 	*ret = TW_TAKE_PTR(text);
 	*ret_len = len;
 	return 0;

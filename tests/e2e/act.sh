@@ -117,7 +117,7 @@ check "a rule for two seconds" apply "$lab/until.yaml"
 check "one for centuries is in force" rule_is lasting allow
 check "the other one ends by itself" within 20 rule_is guest ended
 equal "so connections are denied" refused "$(attempt 1 tcp 10.0.0.12 7000)"
-check "and the log says so" within 20 grep -q 'rule guest has ended: its time is over' "$lab/agent.log"
+check "and the log says so" within 20 grep -q 'rule guest has ended: its until has passed' "$lab/agent.log"
 equal "it is listed as ended" true "$(tapwall rules --json | jq 'select(.name == "guest").expired')"
 "$TW_BUILD/tapwall" check "$lab/until.yaml" >"$lab/check.txt" 2>&1
 check "check warns of it" grep -q 'warning: rule guest has ended; remove it' "$lab/check.txt"

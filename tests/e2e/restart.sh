@@ -64,7 +64,7 @@ equal "one that it does not is denied without an agent" timeout "$(attempt 1 tcp
 
 start_agent --policy "$lab/policy.yaml"
 check "log --follow is connected to the next agent, and says so" within 20 \
-	eval 'grep -q "gone away" "$lab/followed.err" && grep -q "connected again" "$lab/followed.err"'
+	eval 'grep -q "agent is gone" "$lab/followed.err" && grep -q "connected again" "$lab/followed.err"'
 equal "a denial afterwards" timeout "$(attempt 1 tcp 10.0.0.12 7004)"
 check "log --follow shows it, too" within 20 followed 7004
 check "and nothing twice" jq -es 'any(.[]; true) and length == (unique | length)' "$lab/followed"

@@ -273,7 +273,7 @@ policy.yaml would be refused without --allow-unprotect · 1.8 ms (compile 1.2 ms
   + rule evil?[31m
   - rule old
   ~ workload db-1
-  0 verdicts change in 0 connections that were compared; the rules that differ may decide others
+  0 verdicts change; 0 connections were compared; the rules that differ may change others, too
   live connections that would be cut:
     icmp from 10.0.0.11 (web-1) to 10.0.0.1, by default
   1 of 3 live connections would be cut

@@ -88,7 +88,7 @@ tapwall: alike.yaml:5:17: warning: no workload has the tag nothing; workloads ad
 tapwall: alike.yaml:8:5: warning: rule one can never match: all (line 7) already decides everything it matches; remove it, or move it up
 tapwall: alike.yaml:9:5: warning: rule two can never match: all (line 7) already decides everything it matches; remove it, or move it up
 tapwall: alike.yaml:10:5: warning: rule three can never match: all (line 7) already decides everything it matches; remove it, or move it up
-tapwall: alike.yaml: warning: 2 more of this kind (remove it, or move it up); tapwall check --all prints them
+tapwall: alike.yaml: warning: 2 more with the advice 'remove it, or move it up'; tapwall check --all prints them
 alike.yaml: valid: 6 rules, 1 workload with 1 port, 1 group, default deny
 $ tapwall check alike.yaml --all | head -n 1
 tapwall: alike.yaml:5:3: warning: group empty contains no address; ignore this if its workloads are added later

@@ -256,7 +256,7 @@ $ tapwall explain --policy policy.yaml web-1 db-1 icmp/3.4 --json | jq -c '[.pro
 $ tapwall explain --policy policy.yaml web-1 db-1 proto/47 --json | jq -c '[.proto, .verdict]'
 ["47","deny"]
 $ tapwall explain --policy policy.yaml web-1 db-1 tcp/5432 --dport 80
-tapwall: explain: a word and an option say the same; give it once
+tapwall: explain: an argument and an option give the same value; give it once
 [2]
 $ tapwall explain --policy policy.yaml web-1 db-1 proto
 tapwall: SERVICE: invalid service 'proto'; write tcp/5432, icmp or proto/47

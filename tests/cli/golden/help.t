@@ -80,8 +80,9 @@ Put a policy in force, whole or not at all
   --confirm TIME            Return to the policy in force now unless tapwall
                             confirm is called within TIME, such as 60s or 5m, at
                             most 24h
-  --tripwire N              With --confirm, return at once when more than N
-                            connections that passed before are denied
+  --tripwire N              With --confirm, return to the old policy at once if
+                            the new one denies more than N connections that
+                            passed before
   -m, --comment TEXT        Keep this comment with the policy; tapwall policy
                             --history shows it
   --json                    Print JSON: one object
@@ -111,8 +112,8 @@ Show what would happen to a connection, and why
                             code: tcp/5432, icmp, icmp6/1.4, proto/47
   --policy FILE             Evaluate this policy, a file or a directory of files
   --live                    Evaluate the policy in force with the ports as they
-                            are, and look up the live connection. The default
-                            without --policy
+                            are, and look up the live connection. This is the
+                            default without --policy
   --from X                  Source of the connection: a workload, an address, or
                             WORKLOAD@ADDRESS
   --to Y                    Destination of the connection: a workload, an
