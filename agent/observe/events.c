@@ -27,7 +27,7 @@
 #define LOOK_NS	    1000000000u
 #define WAITING_MAX 2048
 /* Longest time between two events of one frame, which may pass a bridge between them. */
-#define FRAME_NS       2000000u
+#define FRAME_NS       10000000u
 #define FRAME_DISTANCE 256
 
 /* An event that waits to be reported, in order of arrival. */
@@ -139,16 +139,15 @@ static void tell_first(struct tw_events *events)
 		tell(events, &first->event);
 }
 
-/* Reports waiting events, up to an opening whose other end may still be reported. */
-static void tell_waiting(struct tw_events *events)
+/* Reports waiting events, up to an opening whose other end may still be reported. All events from before
+ * `read_ns` have been read. */
+static void tell_waiting(struct tw_events *events, uint64_t read_ns)
 {
-	uint64_t now = tw_clock_ns();
-
 	while (events->first != events->next) {
 		const struct waiting *first = waiting_at(events, events->first);
 
 		if (leaves(&first->event) && !first->met &&
-			(int64_t)(now - first->event.time_ns) < FRAME_NS)
+			(int64_t)(read_ns - first->event.time_ns) < FRAME_NS)
 			return;
 		tell_first(events);
 	}
@@ -279,10 +278,13 @@ static void on_event(void *arg, const struct tw_event *event)
 static void on_ready(void *arg, uint32_t ready)
 {
 	struct tw_events *events = arg;
+	uint64_t began_ns = tw_clock_ns();
 
 	events->unix_ns = (int64_t)tw_clock_unix_ns(0);
-	tw_ring_take(events->ring, TW_EVENTS_TURN);
-	tell_waiting(events);
+	if (tw_ring_take(events->ring, TW_EVENTS_TURN))
+		tell_waiting(events, began_ns);
+	else
+		tell_waiting(events, 0);
 }
 
 int tw_events_new(struct tw_telemetry *telemetry, struct tw_events **ret, struct tw_err *err)

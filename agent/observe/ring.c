@@ -92,7 +92,7 @@ static void take_queue(struct tw_ring *ring)
 	}
 }
 
-void tw_ring_take(struct tw_ring *ring, unsigned int max)
+bool tw_ring_take(struct tw_ring *ring, unsigned int max)
 {
 	uint64_t count;
 
@@ -106,8 +106,10 @@ void tw_ring_take(struct tw_ring *ring, unsigned int max)
 	if (ring->n < max)
 		ring_buffer__consume(ring->buffer);
 	pthread_mutex_unlock(&ring->buffer_lock);
-	if (ring->n >= max)
-		signal_fd(ring->poll_fd);
+	if (ring->n < max)
+		return true;
+	signal_fd(ring->poll_fd);
+	return false;
 }
 
 int tw_ring_buffer_fd(const struct tw_ring *ring)

@@ -35,5 +35,5 @@ int tw_ring_buffer_fd(const struct tw_ring *ring);
  * whenever tw_ring_take() may have left events. */
 int tw_ring_poll_fd(const struct tw_ring *ring);
 
-/* Passes up to `max` events to `each`, oldest first. */
-void tw_ring_take(struct tw_ring *ring, unsigned int max);
+/* Passes up to `max` events to `each`, oldest first. True if no event from before the call is left. */
+bool tw_ring_take(struct tw_ring *ring, unsigned int max);
