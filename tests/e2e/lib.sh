@@ -50,7 +50,16 @@ leave() {
 	for pid in $children $agent $(cat "$lab"/state*/lock 2>/dev/null); do
 		is_own "$pid" || continue
 		kill -CONT "$pid" 2>/dev/null
+		# A function that runs in the background is a shell, which has the command as its child.
+		for child in $(pgrep -P "$pid"); do
+			kill -9 "$child" 2>/dev/null
+		done
 		kill -9 "$pid" 2>/dev/null
+	done
+	for name in $guests host; do
+		for pid in $(ip netns pids "$ns-$name" 2>/dev/null); do
+			kill -9 "$pid" 2>/dev/null
+		done
 	done
 	wait 2>/dev/null
 	for name in $guests host; do

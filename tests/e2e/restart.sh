@@ -47,8 +47,9 @@ epoch=$(epoch)
 say "epoch $epoch"
 : >"$lab/followed"
 : >"$lab/followed.err"
-tapwall log --follow --json >"$lab/followed" 2>"$lab/followed.err" &
+"$TW_BUILD/tapwall" log --follow --json --socket "$socket" >"$lab/followed" 2>"$lab/followed.err" &
 follower=$!
+children="$children $follower"
 followed() { # PORT
 	jq -es --argjson port "$1" 'any(.[]; .event == "deny" and .to.port == $port)' "$lab/followed"
 }
