@@ -15,6 +15,7 @@
 #include "cli/effects.h"
 #include "cli/human.h"
 #include "cli/report.h"
+#include "cli/rights.h"
 #include "cli/style.h"
 #include "cli/versions.h"
 #include "link/json_message.h"
@@ -29,6 +30,7 @@
 struct view {
 	const struct tw_apply_options *options;
 	struct tw_policy *old, *now; /* NULL: their text is not known here */
+	struct tw_rights lost;	     /* what frames that pass now will lack */
 };
 
 static void print_names(char sign, enum tw_style style, const char *noun, size_t n, char **names)
@@ -131,7 +133,9 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 		return TW_EXIT_OK;
 	if (!options->json) {
 		print_text(options, a);
-		code = a->unchanged ? TW_EXIT_OK : print_changes(view, a);
+		code = tw_rights_print_lost(&view->lost, options->dry_run);
+		if (!code && !a->unchanged)
+			code = print_changes(view, a);
 		if (code)
 			return code;
 		if (options->dry_run && !a->unchanged && view->old && view->now)
@@ -241,7 +245,11 @@ int tw_apply_run(const void *values)
 	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
 	request.apply = &body;
 	read_both(&view, &text);
+	/* What cannot be found out does not keep the policy from being applied. */
+	if (view.old && view.now)
+		tw_rights_find_lost(options.socket, view.old, view.now, &view.lost);
 	code = ask(&view, &text, &request);
+	tw_rights_done(&view.lost);
 	tw_policy_free(view.old);
 	tw_policy_free(view.now);
 	return code;

@@ -319,6 +319,7 @@ struct tw_propose_options {
 	struct tw_gather_options gather;
 	bool fresh;   /* leave out the rules of the policy in force */
 	bool observe; /* draft: mode: observe */
+	bool rights;  /* grant the rights that frames lacked */
 	uint32_t min; /* connections that a pair must have */
 };
 

@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/effects.h"
 #include "cli/report.h"
+#include "cli/rights.h"
 #include "cli/versions.h"
 
 static bool is_number(const char *text)
@@ -50,6 +51,18 @@ static int read_side(
 	return code == -ENOMEM ? tw_report_memory() : code ? (int)TW_EXIT_NO : TW_EXIT_OK;
 }
 
+/* Prints the frames that pass now and that the other policy would deny for lack of a right. */
+static int print_lost(const char *socket, const struct tw_policy *old, const struct tw_policy *now)
+{
+	struct tw_rights lost = {0};
+	int code = tw_rights_find_lost(socket, old, now, &lost);
+
+	if (!code)
+		code = tw_rights_print_lost(&lost, true);
+	tw_rights_done(&lost);
+	return code;
+}
+
 int tw_diff_run(const void *values)
 {
 	const struct tw_diff_options *options = values;
@@ -62,6 +75,10 @@ int tw_diff_run(const void *values)
 		code = read_side(options, options->other ? options->other : options->what, &now);
 	if (!code)
 		code = tw_changes_print(old, now, &view, &n);
+	if (code)
+		return code;
+	if (n && !options->json && !options->other)
+		code = print_lost(options->socket, old, now);
 	if (code)
 		return code;
 	if (n && !options->json)

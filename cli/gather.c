@@ -10,10 +10,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "cli/agent.h"
+#include "cli/past.h"
 #include "cli/report.h"
 #include "cli/when.h"
 #include "fastpath/abi/names.h"
-#include "link/event_reader.h"
 #include "policy/service.h"
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
@@ -29,6 +29,7 @@ void tw_gathered_done(struct tw_gathered *gathered)
 	}
 	tw_vec_done(&gathered->ports);
 	tw_seen_done(&gathered->seen);
+	tw_rights_done(&gathered->rights);
 }
 
 struct gathering {
@@ -36,7 +37,6 @@ struct gathering {
 	struct tw_gathered *ret;
 	uint64_t since_us;
 	double now;
-	struct tw_event_reader reader;
 	char dialed[64]; /* address of the slow path that the agent has; "": none */
 	uint64_t n_rows; /* rows of the history so far */
 	bool ended;
@@ -201,50 +201,33 @@ static int take_entry(struct gathering *g, const Tapwall__V1__LogEntry *e)
 	return add(g, &conn);
 }
 
-static int take_batch(struct gathering *g, const Tapwall__V1__EventBatch *batch)
+/* True if an entry is about the time and the workload that were asked for. */
+static bool is_wanted_here(const struct gathering *g, const Tapwall__V1__LogEntry *entry)
 {
-	struct tw_event_reader *reader = &g->reader;
-	struct tw_event_words words;
-	int ret = tw_event_reader_take(reader, batch), code = TW_EXIT_OK;
-
-	if (ret < 0)
-		return tw_report_error(TW_EXIT_INTERNAL, g->options->socket,
-			"use a client of this agent's version",
-			"cannot read the agent's events: %s", strerror(-ret));
-	for (size_t i = 0; i < reader->n && !code; i++) {
-		g->ret->lost += reader->rows[i].lost_before;
-		if (reader->rows[i].kind > TW_EVENT_ROW_DENY)
-			continue;
-		tw_event_row_describe(&reader->rows[i], &reader->dictionary, &words);
-		code = take_entry(g, &words.entry);
-	}
-	return code;
+	return entry->time * 1e6 >= (double)g->since_us &&
+	       (!g->options->workload || !strcmp(entry->workload, g->options->workload));
 }
 
-static int on_event(void *arg, const Tapwall__V1__Response *response)
+static int on_entry(void *arg, const Tapwall__V1__LogEntry *entry)
 {
 	struct gathering *g = arg;
 
-	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_LOG_STATE)
-		g->ret->since = response->log_state->since;
-	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_EVENTS)
-		return TW_EXIT_OK;
-	return take_batch(g, response->events);
+	if (is_wanted_here(g, entry) && tw_rights_take(&g->ret->rights, entry) < 0)
+		return tw_report_memory();
+	return g->ret->history ? TW_EXIT_OK : take_entry(g, entry);
 }
 
+/* Reads the journal. If connections come from the history, only for rights: the history has no VLANs and
+ * MACs. */
 static int ask_journal(struct gathering *g)
 {
-	Tapwall__V1__EventsRequest body = TAPWALL__V1__EVENTS_REQUEST__INIT;
-	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	struct tw_agent_call call = {.socket = g->options->socket, .answer = on_event, .arg = g};
-	int code;
+	struct tw_past past = {.take = on_entry, .arg = g};
+	int code = tw_past_read(g->options->socket, &past);
 
-	body.all = true;
-	request.body_case = TAPWALL__V1__REQUEST__BODY_EVENTS;
-	request.events = &body;
-	code = tw_agent_ask(&call, &request);
-	g->ret->lost += g->reader.lost;
-	tw_event_reader_done(&g->reader);
+	if (g->ret->history)
+		return code;
+	g->ret->lost += past.lost;
+	g->ret->since = past.since;
 	return code;
 }
 
@@ -441,7 +424,9 @@ int tw_gather(const struct tw_gather_options *options, struct tw_gathered *ret)
 	/* A connection that ends meanwhile is in both, and is counted once. */
 	code = ask_flows(&g);
 	if (!code)
-		code = ret->history ? ask_rows(&g) : ask_journal(&g);
+		code = ask_journal(&g);
+	if (!code && ret->history)
+		code = ask_rows(&g);
 	if (ret->since * 1e6 < (double)g.since_us)
 		ret->since = (double)g.since_us / 1e6;
 	tw_seen_settle(&ret->seen);

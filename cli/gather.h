@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "cli/cli.h"
+#include "cli/rights.h"
 #include "cli/seen.h"
 #include "policy/policy.h"
 
@@ -22,8 +23,9 @@ struct tw_gathered_port {
 
 struct tw_gathered {
 	struct tw_seen seen;
-	bool history;	    /* from the history, not from the journal */
-	char source[64];    /* name of the agent in the history */
+	struct tw_rights rights; /* what frames lacked; not settled */
+	bool history;		 /* from the history, not from the journal */
+	char source[64];	 /* name of the agent in the history */
 	char elsewhere[96]; /* address of a slow path whose history is not on this host; "": none */
 	double since;	    /* Unix time of the start of what was read; 0: unknown */
 	double until;	    /* Unix time when it was read */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "cli/gather.h"
 #include "cli/human.h"
@@ -204,6 +205,7 @@ static int judge_again(
 		       : tw_report_memory();
 }
 
+/* Judges by the policy in force what was seen under any policy. */
 static int judge_all(struct view *view)
 {
 	struct tw_gathered_policy in_force = {0};
@@ -215,6 +217,7 @@ static int judge_all(struct view *view)
 			!strcmp(tw_seen_name(seen, entry->reason), "policy") &&
 			(entry->verdict == TW_V_ALLOW || entry->verdict == TW_V_WOULD_DENY))
 			code = judge_again(seen, in_force.policy, entry);
+	tw_rights_settle(&view->gathered.rights, in_force.policy);
 	tw_gathered_policy_done(&in_force);
 	return code;
 }
@@ -311,6 +314,23 @@ static void print_head(const struct tw_gathered *g)
 	putchar('\n');
 }
 
+static int print_rights(const struct tw_rights *rights)
+{
+	tw_auto_buf struct tw_buf out = {0};
+
+	tw_vec_foreach (&rights->rows, row) {
+		tw_buf_adds(&out, "  ");
+		tw_rights_print(rights, row, &out);
+		tw_buf_adds(&out, "\n");
+	}
+	if (out.failed)
+		return tw_report_memory();
+	if (out.len)
+		printf("\nRights that frames lacked; grant the workloads what they need:\n%s",
+			out.data);
+	return TW_EXIT_OK;
+}
+
 static int print_text(const struct view *view)
 {
 	tw_auto_sheet struct tw_sheet sheet = {.columns = columns, .n_columns = TW_ARGS_N(columns)};
@@ -330,7 +350,7 @@ static int print_text(const struct view *view)
 	if (!code && shown < view->rows.n)
 		printf("\n%s of %s lines; --limit 0 prints all\n", tw_human_count(shown).text,
 			tw_human_count(view->rows.n).text);
-	return code;
+	return code ? code : print_rights(&view->gathered.rights);
 }
 
 /* ---- JSON ---- */
@@ -406,13 +426,14 @@ static int print_json(const struct view *view)
 	}
 	if (code)
 		return code;
-	return tw_report_json(json_pack("{s:{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}}",
-		"summary", "source", g->history ? "history" : "journal", "since",
-		tw_json_s(g->since > 0 ? g->since : -1), "until", tw_json_s(g->until),
-		"policy_age_s", tw_json_s(g->policy_s), "rows", tw_json_u64(view->rows.n), "lost",
-		tw_json_u64(g->lost), "unread", tw_json_u64(g->unread), "beyond",
-		tw_json_u64(g->seen.n_beyond), "observed", tw_json_u64(g->n_observed),
-		"not_observed", ports_json(g)));
+	return tw_report_json(
+		json_pack("{s:{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}}", "summary",
+			"source", g->history ? "history" : "journal", "since",
+			tw_json_s(g->since > 0 ? g->since : -1), "until", tw_json_s(g->until),
+			"policy_age_s", tw_json_s(g->policy_s), "rows", tw_json_u64(view->rows.n),
+			"lost", tw_json_u64(g->lost), "unread", tw_json_u64(g->unread), "beyond",
+			tw_json_u64(g->seen.n_beyond), "observed", tw_json_u64(g->n_observed),
+			"not_observed", ports_json(g), "rights", tw_rights_json(&g->rights)));
 }
 
 int tw_observe_run(const void *values)

@@ -85,13 +85,19 @@ static const struct tw_args_example observe_examples[] = {
 	"*tapwall-slowd*(8) keeps more; of its history, the newest million rows are read. If a "       \
 	"source tried more than 16 ports of a destination and none answered, they are one line, "      \
 	"_many ports_.\n\n"                                                                            \
+	"Below the table are the rights that frames of guests lacked: VLANs, further MACs, servers "   \
+	"and routers (_vlans_, _macs_, _may_), and source addresses that a guest may not use. They "   \
+	"are from the agent's journal, which has some of a port's denials only if there are many.\n\n" \
 	"With *--json* each line has _verdict_, _from_ and _to_ with _workload_ and _address_, "       \
 	"_service_, _many_ports_, _reason_, _rule_, _ends_ (the ends that would deny: out, in), "      \
 	"_count_, _answered_ (how many of them were answered), _bytes_, _first_, _last_ and "          \
 	"_example_. The last line is _summary_ with _source_, _since_, _until_, _policy_age_s_, "      \
 	"_rows_, _lost_ (missing events), _unread_ (rows of the history that were not read), "         \
 	"_beyond_ (connections left out of the sums), _observed_ (number of observed ports) and "      \
-	"_not_observed_ (the other ports, with their state)."
+	"_not_observed_ (the other ports, with their state), and _rights_: for each _workload_ and "   \
+	"_port_ the _vlans_, _macs_, _ethertypes_ and _addresses_ that it lacked, _dhcp_server_, "     \
+	"_router_, _doubtful_ (so many values that the guest may be trying them), _frames_, "          \
+	"_connections_ and _last_."
 
 static const struct tw_arg propose_args[] = {
 	{.name = "fresh",
@@ -103,6 +109,11 @@ static const struct tw_arg propose_args[] = {
 		.type = TW_ARG_FLAG,
 		.offset = offsetof(struct tw_propose_options, observe),
 		.help = "Draft a policy with mode: observe; without it, with mode: enforce"},
+	{.name = "rights",
+		.type = TW_ARG_FLAG,
+		.offset = offsetof(struct tw_propose_options, rights),
+		.help = "Grant workloads the rights that their frames lacked (vlans, macs, may); without "
+			"it, they are only listed. Comments of workloads are left out"},
 	{.name = "min",
 		.type = TW_ARG_U32,
 		.value = "N",
@@ -121,24 +132,29 @@ static const struct tw_args_example propose_examples[] = {
 		"Put it in force, for 5 minutes unless confirmed"},
 };
 
-#define PROPOSE_DESCRIPTION                                                                           \
-	"Prints a policy that allows the connections that were seen, and nothing else. Networks, "    \
-	"services, workloads, groups and rules of the policy in force are kept. Rules are added for " \
-	"connections that the default of the policy in force decides. The draft's default is "        \
-	"_deny_. Read it before it is "                                                               \
-	"applied: a guest can open connections in order to have them allowed. Each added rule has a " \
-	"comment with the number of connections and of pairs, the time of the last one, and the "     \
-	"pair with the fewest.\n\n"                                                                   \
-	"Pairs that use the same service become one rule if every source talked to every "            \
-	"destination. If a tag has exactly the members of a rule's end, the group of that tag is "    \
-	"used; otherwise the members are listed, or put into a group of their own. Rules name "       \
-	"workloads, so they allow all addresses of a workload. More than 16 addresses that belong "   \
-	"to no workload become prefixes or any address but the workloads'; the comment says that "    \
-	"this is wider than what was seen.\n\n"                                                       \
-	"Rules with _enabled: false_ decide nothing until they are switched on. These are about "     \
-	"attempts at many ports, which may be a port scan; connections that were never answered "     \
-	"(TCP and ping); ports that seem to be assigned dynamically; and pairs with fewer than "      \
-	"*--min* connections. Connections that a rule with _deny_ or _reject_ would deny, and what "  \
-	"observed ports deny too, are not proposed. Answers need no rule.\n\n"                        \
-	"Messages about the draft are printed to stderr. *tapwall-observe*(1) describes what is "     \
+#define PROPOSE_DESCRIPTION                                                                            \
+	"Prints a policy that allows the connections that were seen, and nothing else. Networks, "     \
+	"services, workloads, groups and rules of the policy in force are kept. Rules are added for "  \
+	"connections that the default of the policy in force decides. The draft's default is "         \
+	"_deny_. Read it before it is "                                                                \
+	"applied: a guest can open connections in order to have them allowed. Each added rule has a "  \
+	"comment with the number of connections and of pairs, the time of the last one, and the "      \
+	"pair with the fewest.\n\n"                                                                    \
+	"Pairs that use the same service become one rule if every source talked to every "             \
+	"destination. If a tag has exactly the members of a rule's end, the group of that tag is "     \
+	"used; otherwise the members are listed, or put into a group of their own. Rules name "        \
+	"workloads, so they allow all addresses of a workload. More than 16 addresses that belong "    \
+	"to no workload become prefixes or any address but the workloads'; the comment says that "     \
+	"this is wider than what was seen.\n\n"                                                        \
+	"Rules with _enabled: false_ decide nothing until they are switched on. These are about "      \
+	"attempts at many ports, which may be a port scan; connections that were never answered "      \
+	"(TCP and ping); ports that seem to be assigned dynamically; and pairs with fewer than "       \
+	"*--min* connections. Connections that a rule with _deny_ or _reject_ would deny, and what "   \
+	"observed ports deny too, are not proposed. Answers need no rule.\n\n"                         \
+	"A guest that sends VLAN tags, from further MACs, or as a DHCP server or router needs rights " \
+	"(see tapwall-policy(5)). The draft begins with a list of those that frames lacked. They "     \
+	"are granted only with *--rights*, as any guest can send such frames: leave out those that "   \
+	"a guest should not have. If there are so many values that the guest may be trying them, "     \
+	"they are not granted.\n\n"                                                                    \
+	"Messages about the draft are printed to stderr. *tapwall-observe*(1) describes what is "      \
 	"read. A workload with _mode: observe_ of its own stays observed."

@@ -26,6 +26,22 @@ static void add_left_out(const struct tw_propose *propose, struct tw_buf *out)
 			(unsigned long long)propose->n_always);
 }
 
+/* Lists what frames lacked. The draft grants it only by --rights, because any guest can send such frames. */
+static void add_rights(const struct tw_rights *rights, bool granted, struct tw_buf *out)
+{
+	if (rights->rows.n)
+		tw_buf_addf(out, "# propose: rights that frames lacked; %s\n",
+			granted ? "the draft grants vlans, macs and may"
+				: "the draft grants none; --rights grants vlans, macs and may");
+	tw_vec_foreach (&rights->rows, row) {
+		tw_buf_adds(out, "# propose:   ");
+		tw_rights_print(rights, row, out);
+		if (granted && tw_rights_is_doubtful(row))
+			tw_buf_adds(out, " (not granted)");
+		tw_buf_adds(out, "\n");
+	}
+}
+
 static void add_head(
 	const struct tw_gathered *g, const struct tw_propose *propose, struct tw_buf *out)
 {
@@ -42,6 +58,7 @@ static void add_head(
 			(unsigned long long)g->lost, (unsigned long long)g->unread,
 			(unsigned long long)g->seen.n_beyond);
 	add_left_out(propose, out);
+	add_rights(&g->rights, propose->granted, out);
 }
 
 /* ---- proof ---- */
@@ -106,6 +123,7 @@ static int draft(const struct tw_propose_options *options, const struct tw_gathe
 		.seen = &g->seen,
 		.fresh = options->fresh,
 		.observe = options->observe,
+		.granted = options->rights,
 		.min = options->min};
 	tw_auto_buf struct tw_buf head = {0}, out = {0};
 	uint64_t allowed = 0, left = 0;
@@ -137,6 +155,7 @@ int tw_propose_run(const void *values)
 	struct tw_propose_options options = *(const struct tw_propose_options *)values;
 	struct tw_gathered_policy in_force = {0};
 	struct tw_gathered gathered = {0};
+	tw_rights_granted granted = {0};
 	int code = tw_filter_init(&options.gather.filter);
 
 	if (!code)
@@ -148,8 +167,14 @@ int tw_propose_run(const void *values)
 	if (!code)
 		code = tw_gather(&options.gather, &gathered);
 	if (!code)
+		tw_rights_settle(&gathered.rights, in_force.policy);
+	if (!code && options.rights &&
+		tw_rights_grant(&gathered.rights, in_force.policy, &granted) < 0)
+		code = tw_report_memory();
+	if (!code)
 		code = draft(&options, &gathered, &in_force);
 	tw_gathered_done(&gathered);
 	tw_gathered_policy_done(&in_force);
+	tw_vec_done(&granted);
 	return code;
 }

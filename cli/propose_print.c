@@ -2,8 +2,8 @@
 /* propose_print.c: prints the draft.
  *
  * How:        networks, services and workloads are copied from the text of the policy in force, comments
- *             included, if its sections can be told apart by their lines; otherwise they are printed in
- *             canonical form, as groups, rules and options always are.
+ *             included, if its sections can be told apart by their lines. If not, and if rights are granted, they
+ *             are printed in canonical form, as groups, rules and options always are.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -308,7 +308,7 @@ static bool copy_sections(
 	const struct tw_policy_text *lines = &propose->policy->text;
 	size_t n = 0;
 
-	for (size_t i = 0; i < lines->n_sections && lines->plain; i++) {
+	for (size_t i = 0; i < lines->n_sections && lines->plain && !propose->granted; i++) {
 		const char *from = line_start(text, len, lines->sections[i]);
 		const char *to = i + 1 < lines->n_sections
 					 ? line_start(text, len, lines->sections[i + 1])

@@ -224,6 +224,13 @@ static const char *ungrantable(uint32_t type, const char **ret_hint)
 	}
 }
 
+bool tw_grants_is_grantable(uint16_t ethertype)
+{
+	const char *hint;
+
+	return !ungrantable(ethertype, &hint);
+}
+
 static void add_ethertype(struct tw_reader *r, const struct tw_node *item, void *object)
 {
 	const char *text = tw_reader_text(r, item, "an EtherType"), *why, *hint;

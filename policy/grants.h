@@ -15,6 +15,8 @@ void tw_grants_read_macs(struct tw_reader *r, const struct tw_node *value, struc
 void tw_grants_read_may(struct tw_reader *r, const struct tw_node *value, struct tw_grants *ret);
 /* True if the MAC is already a further MAC of a vNIC; then the error is reported. */
 bool tw_grants_claimed(struct tw_reader *r, const struct tw_node *node, const char *mac);
+/* True if `may: {ethertypes: […]}` can list this EtherType. */
+bool tw_grants_is_grantable(uint16_t ethertype);
 /* True if there are no rights. */
 bool tw_grants_empty(const struct tw_grants *grants);
 /* Prints `, vlans: […], macs: […], may: […]`: the keys that are not empty. NULL: none. */

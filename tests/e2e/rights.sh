@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # rights.sh: `vlans` and `shared` on a plain bridge. Tags pass only as listed, a restarted agent keeps the rights, and a
-# shared address is reached at the guest that announced it last.
+# shared address is reached at the guest that announced it last. What a guest sends without the right to do so is listed by
+# observe and propose, and by apply and diff before the policy denies it.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -49,6 +50,19 @@ both_claim() {
 	announce 1 && announce 2 && announce 1 && within 2 logged '.* both claim it'
 }
 
+prints() { # PATTERN COMMAND…
+	pattern=$1
+	shift
+	"$@" >"$lab/prints.out" 2>&1
+	cat "$lab/prints.out"
+	grep -q "$pattern" "$lab/prints.out"
+}
+observe_lists() { # VLAN: it is a right that w4's frames lack
+	tapwall observe --source journal --json | jq -es --argjson vlan "$1" \
+		'.[-1].summary.rights == [.[-1].summary.rights[] | select(.workload == "w4" and .port == "tap4" and .vlans == [$vlan] and .frames > 0)] and
+			(.[-1].summary.rights | length) == 1'
+}
+
 make_host
 for n in 1 2 3 4; do
 	make_guest "$n"
@@ -75,10 +89,32 @@ check "they pass without an agent" go_on
 start_agent --policy "$lab/with.yaml"
 check "and with the next one" go_on
 equal "none is denied where it is sent" 0 "$(count out)"
+check "diff names the connections that lose their VLAN" prints \
+	'^  ! would be denied unless granted: w4: vlans: \[100\]; [1-9][0-9]* live connection' tapwall diff "$lab/without.yaml"
+check "so does apply --dry-run" prints \
+	'^  ! would be denied unless granted: w4: vlans: \[100\]; [1-9][0-9]* live connection' tapwall apply --dry-run "$lab/without.yaml"
 check "the sender's vlans change" apply "$lab/without.yaml"
 check "then they are denied" within 20 are_denied out
 check "the sender's vlans change back" apply "$lab/with.yaml"
 check "and they pass again" go_on
+{
+	cat "$lab/without.yaml"
+	echo 'options: {mode: observe}'
+} >"$lab/observed.yaml"
+check "the workloads are observed, without the sender's VLAN" apply "$lab/observed.yaml"
+check "then tagged frames pass" go_on
+check "observe lists the VLAN, and no other right" within 20 observe_lists 100
+check "as text, too" prints '^  w4 (tap4): vlans: \[100\]; [0-9]* frames*$' tapwall observe --source journal
+check "propose lists it" prints '^# propose:   w4 (tap4): vlans: \[100\]; [0-9]* frames*$' tapwall propose
+check "but does not grant it" prints '^  w4: .* vlans: \[101\]}' tapwall propose
+check "propose --rights does" prints '^  w4: .* vlans: \[100-101\]}' tapwall propose --rights
+tapwall propose --rights >"$lab/draft.yaml" 2>"$lab/draft.err"
+check "that draft can be applied" prints 'would be put in force' tapwall apply --dry-run "$lab/draft.yaml"
+check "enforced with it, nothing is lost" sh -c "! grep 'unless granted' '$lab/prints.out'"
+check "without it, apply --dry-run says what would be denied" prints \
+	'^  ! would be denied unless granted: w4 (tap4): vlans: \[100\]; [0-9]* frames*$' tapwall apply --dry-run "$lab/without.yaml"
+check "and apply says what is denied from now on" prints \
+	'^  ! denied from now on unless granted: w4 (tap4): vlans: \[100\]; [0-9]* frames*$' tapwall apply "$lab/without.yaml"
 end "$flood"
 
 must ip -n "$ns-g1" addr add 10.0.0.100/32 dev eth0
