@@ -28,7 +28,8 @@ static const struct tw_arg args[] = {
 		.type = TW_ARG_FILE,
 		AT(policy),
 		.help = "Read this policy, a file or a directory of files, at start, on "
-			"SIGHUP and on tapwall reload. At start, a policy that was put in "
+			"SIGHUP and on tapwall reload. Of several absolute paths, separated by colons, exactly one "
+			"may exist. At start, a policy that was put in "
 			"force after the files last changed stays. Without this option, the last policy in force "
 			"stays"},
 	{.name = "max-connections",

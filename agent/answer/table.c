@@ -332,11 +332,13 @@ static void fill_loads(struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
 {
 	const struct tw_refused *refused = &ctx->enforcement->policy_file->refused;
 	const struct tw_inforce *inforce = ctx->enforcement->inforce;
-	const char *path = ctx->host->options->policy;
+	const char *paths = ctx->host->options->policy, *path = "";
 
-	status->file = TEXT(path ? path : "");
+	if (paths)
+		tw_policy_file_find(ctx->enforcement->policy_file, paths, &path, NULL);
+	status->file = TEXT(path);
 	status->file_state = TEXT(tw_file_state_name(tw_policy_file_compare(
-		ctx->enforcement->policy_file, path, inforce ? inforce->mark : 0)));
+		ctx->enforcement->policy_file, paths, inforce ? inforce->mark : 0)));
 	if (!refused->source)
 		return;
 	status->refused_source = refused->source;

@@ -109,16 +109,18 @@ int tw_apply_policy(struct tw_enforcement *enforcement, struct tw_apply *apply)
 
 int tw_apply_file(struct tw_enforcement *enforcement, struct tw_apply *apply, char **ret_text)
 {
-	const char *path = enforcement->host->options->policy;
+	const char *paths = enforcement->host->options->policy, *path;
 	bool in_file; /* the error is about a file of the directory `path` */
 	int ret;
 
-	if (!path)
+	if (!paths)
 		return tw_err_set(&apply->err, -EINVAL, "reload",
 			"apply a file, or start the agent with --policy",
 			"the agent was started without --policy");
+	ret = tw_policy_file_find(enforcement->policy_file, paths, &path, &apply->err);
 	apply->order.source = path;
-	ret = tw_policy_file_read(path, ret_text, &apply->order.len, &apply->err);
+	if (!ret)
+		ret = tw_policy_file_read(path, ret_text, &apply->order.len, &apply->err);
 	if (ret < 0) {
 		in_file = strcmp(apply->err.place, path) != 0;
 		tw_log(TW_LOG_ERR, "policy %s refused: %s%s%s", path,

@@ -102,10 +102,14 @@ static int load_live_file(
 	tw_autofree char *text = NULL;
 	struct tw_saved_given given = {.file_mark = mark};
 	struct tw_err err = {0};
+	const char *path;
 	size_t len;
-	int ret = tw_policy_file_read(enforcement->host->options->policy, &text, &len, &err);
+	int ret = tw_policy_file_find(
+		enforcement->policy_file, enforcement->host->options->policy, &path, &err);
 
-	snprintf(given.source, sizeof(given.source), "%s", enforcement->host->options->policy);
+	if (!ret)
+		ret = tw_policy_file_read(path, &text, &len, &err);
+	snprintf(given.source, sizeof(given.source), "%s", path);
 	return ret < 0 ? ret : load_text(enforcement, saved, &given, text, len);
 }
 
@@ -139,13 +143,15 @@ void tw_resume_again(struct tw_enforcement *enforcement)
 
 void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_rules *saved)
 {
-	const char *path = enforcement->host->options->policy;
-	uint64_t file = tw_policy_file_mark(enforcement->policy_file, path);
+	const char *paths = enforcement->host->options->policy, *path = NULL;
+	uint64_t file = tw_policy_file_mark(enforcement->policy_file, paths);
 	const char *lost = find_lost(enforcement);
 	struct tw_saved_given given;
 	int ret = 0;
 	bool same;
 
+	if (paths)
+		tw_policy_file_find(enforcement->policy_file, paths, &path, NULL);
 	tw_staged_load_given(enforcement->store, &given);
 	if (file && file == enforcement->found.text && file != given.mark &&
 		!load_live_file(enforcement, saved, file))

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -29,6 +30,46 @@ int tw_policy_file_read(const char *path, char **ret, size_t *ret_len, struct tw
 
 /* ---- the file of --policy ---- */
 
+/* Returns the end of the first alternative. A colon separates alternatives only before a slash. */
+static const char *path_end(const char *paths)
+{
+	const char *end = strstr(paths, ":/");
+
+	return end ? end : paths + strlen(paths);
+}
+
+int tw_policy_file_find(
+	struct tw_policy_file *file, const char *paths, const char **ret, struct tw_err *err)
+{
+	char path[sizeof(file->path)];
+	struct stat info;
+	size_t n = 0;
+
+	*ret = paths;
+	if (!*path_end(paths))
+		return 0;
+	for (const char *at = paths, *end; *at; at = *end ? end + 1 : end) {
+		end = path_end(at);
+
+		if ((size_t)(end - at) >= sizeof(path))
+			return tw_err_set(
+				err, -ENAMETOOLONG, "--policy", NULL, "a path is too long");
+		snprintf(path, sizeof(path), "%.*s", (int)(end - at), at);
+		/* A link that leads nowhere exists, too: reading it says so. */
+		if (lstat(path, &info) < 0)
+			continue;
+		if (n++)
+			return tw_err_set(err, -EEXIST, path,
+				"keep one: move the other's rules into it, then rename or delete the other",
+				"a policy exists here and in %s", file->path);
+		memcpy(file->path, path, sizeof(path));
+	}
+	if (!n)
+		return tw_err_set(err, -ENOENT, paths, "write one of these", "there is no policy");
+	*ret = file->path;
+	return 0;
+}
+
 uint64_t tw_policy_text_mark(const char *text, size_t len)
 {
 	uint64_t mark = tw_table_hash(text, len, 0);
@@ -36,13 +77,15 @@ uint64_t tw_policy_text_mark(const char *text, size_t len)
 	return mark ? mark : 1;
 }
 
-uint64_t tw_policy_file_mark(struct tw_policy_file *file, const char *path)
+uint64_t tw_policy_file_mark(struct tw_policy_file *file, const char *paths)
 {
 	tw_autofree char *text = NULL;
+	const char *path;
 	uint64_t stamp;
 	size_t len;
 
-	if (!path || tw_folder_stamp(path, &stamp) < 0)
+	if (!paths || tw_policy_file_find(file, paths, &path, NULL) < 0 ||
+		tw_folder_stamp(path, &stamp) < 0)
 		return 0;
 	if (file->mark && file->stamp == stamp)
 		return file->mark;
@@ -56,11 +99,11 @@ uint64_t tw_policy_file_mark(struct tw_policy_file *file, const char *path)
 }
 
 enum tw_file_state tw_policy_file_compare(
-	struct tw_policy_file *file, const char *path, uint64_t in_force)
+	struct tw_policy_file *file, const char *paths, uint64_t in_force)
 {
-	uint64_t mark = tw_policy_file_mark(file, path);
+	uint64_t mark = tw_policy_file_mark(file, paths);
 
-	if (!path)
+	if (!paths)
 		return TW_FILE_NONE;
 	if (!mark)
 		return TW_FILE_UNREADABLE;

@@ -405,6 +405,44 @@ static void test_store_files(void **state)
 
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, open_store, close_store)
 
+/* Of several paths of --policy, exactly one may exist. */
+static void test_policy_paths(void **state)
+{
+	char dir[] = "/tmp/tw-agent-unit.XXXXXX";
+	struct tw_policy_file *file = calloc(1, sizeof(*file));
+	char one[64], two[64], paths[130];
+	const char *found = NULL;
+	struct tw_err err = {0};
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(one, sizeof(one), "%s/policy.yaml", dir);
+	snprintf(two, sizeof(two), "%s/policy.d", dir);
+	snprintf(paths, sizeof(paths), "%s:%s", one, two);
+	assert_int_equal(tw_policy_file_find(file, one, &found, &err), 0);
+	assert_ptr_equal(found, one);
+	assert_int_equal(tw_policy_file_find(file, "a:b", &found, &err), 0);
+	assert_string_equal(found, "a:b");
+	assert_int_equal(tw_policy_file_find(file, paths, &found, &err), -ENOENT);
+	assert_ptr_equal(found, paths);
+	assert_string_equal(err.text, "there is no policy");
+	assert_int_equal(tw_policy_file_mark(file, paths), 0);
+	assert_int_equal(mkdir(two, 0700), 0);
+	assert_int_equal(tw_policy_file_find(file, paths, &found, &err), 0);
+	assert_string_equal(found, two);
+	/* A link that leads nowhere is a policy that is missing, not one that does not exist. */
+	assert_int_equal(symlink("nowhere", one), 0);
+	assert_int_equal(tw_policy_file_find(file, paths, &found, &err), -EEXIST);
+	assert_string_equal(err.place, two);
+	assert_non_null(strstr(err.text, one));
+	assert_int_equal(rmdir(two), 0);
+	assert_int_equal(tw_policy_file_find(file, paths, &found, &err), 0);
+	assert_string_equal(found, one);
+	assert_int_equal(unlink(one), 0);
+	free(file);
+	rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,6 +454,7 @@ int main(void)
 		WITH_STORE(test_store_ports),
 		WITH_STORE(test_store_images),
 		cmocka_unit_test(test_adopt_images),
+		cmocka_unit_test(test_policy_paths),
 		WITH_STORE(test_store_damaged),
 		WITH_STORE(test_store_files),
 	};

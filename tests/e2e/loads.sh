@@ -156,6 +156,30 @@ tapwall reload >"$lab/reload.out" 2>&1
 equal "without --policy there is nothing to reload" 1 $?
 check "as the error says" grep -q 'started without --policy' "$lab/reload.out"
 
+# ---- the file, or the directory ----
+stop_agent
+file=$lab/etc.yaml
+write 7002 "$file"
+must mv "$policy" "$lab/aside"
+start_agent --policy "$file:$policy"
+equal "of two paths, the file that exists is read" "\"$file\" \"same\"" "$(field policy_source) $(field file_state)"
+equal "it is in force" connected "$(attempt 1 tcp 10.0.0.12 7002)"
+must mv "$lab/aside" "$policy"
+equal "if both exist, status says that neither can be read" '"unreadable"' "$(field file_state)"
+tapwall reload >"$lab/reload.out" 2>&1
+equal "a reload fails" 1 $?
+check "and names both" grep -q "$policy: a policy exists here and in $file; keep one" "$lab/reload.out"
+check "status names both" says "^REFUSED: .*a policy exists here and in $file"
+equal "the policy in force stays" connected "$(attempt 1 tcp 10.0.0.12 7002)"
+must rm "$file"
+check "with the directory alone, a reload succeeds" tapwall reload
+equal "it is what is in force" "\"$policy\" \"same\"" "$(field policy_source) $(field file_state)"
+equal "its rules judge" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+equal "those of the file do not" timeout "$(attempt 1 tcp 10.0.0.12 7002)"
+stop_agent
+start_agent --policy "$file:$policy"
+equal "a restart finds it unchanged" "\"$policy\" \"same\"" "$(field policy_source) $(field file_state)"
+
 # ---- messages to the service manager ----
 check "the unit's reload is that of the command" grep -q '^ExecReload=.*tapwall reload' \
 	"$TW_SOURCE/packaging/tapwalld.service.in"
