@@ -373,7 +373,7 @@ static inline __u32 tw_port_key(__u32 id, __u32 epoch)
 
 #define TW_HOLDERS_MAX 4096
 #define TW_HOLDER_TICKS \
-	(2 * TW_TICKS_PER_SECOND) /* a port that reclaims an address this soon contests it */
+	(2 * TW_TICKS_PER_SECOND) /* an address that moves again this soon is contested */
 
 /* Rights of a port's guest beyond sending untagged frames from its own MAC and addresses. */
 struct tw_grants {

@@ -44,7 +44,7 @@ tw_inline int tw_guard_is_neighbour(const struct tw_packet *p)
 }
 
 /* Judges a datagram to a DHCP port. Only a guest with TW_MAY_DHCP_SERVER answers as a server, and
- * receives clients' messages without a rule. Answers from other ports are not DHCP. */
+ * receives messages of clients on its link without a rule. Answers from other ports are not DHCP. */
 tw_inline enum tw_reason tw_guard_dhcp(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
@@ -57,8 +57,8 @@ tw_inline enum tw_reason tw_guard_dhcp(
 			!tw_grant_may(f, s->port, s->epoch, TW_MAY_DHCP_SERVER))
 			return TW_R_DHCP_SERVER;
 	} else if (p->tuple.dport == server && dir == TW_DIR_IN) {
-		return tw_grant_may(f, s->port, s->epoch, TW_MAY_DHCP_SERVER) ? TW_R_GRANTED
-									      : TW_R_NONE;
+		if (p->fragment || !tw_grant_may(f, s->port, s->epoch, TW_MAY_DHCP_SERVER))
+			return TW_R_NONE;
 	} else if (dir == TW_DIR_IN && (p->tuple.sport != server || p->fragment)) {
 		return TW_R_NONE;
 	}

@@ -72,7 +72,7 @@ tw_inline int tw_holder_note(const struct tw_frame *f, const struct tw_port *por
 	if (was) {
 		scratch->held.before = was->port_id;
 		scratch->held.contested = was->contested;
-		scratch->contested = was->before == id && now - was->since < TW_HOLDER_TICKS;
+		scratch->contested = was->before && now - was->since < TW_HOLDER_TICKS;
 	}
 	if (scratch->contested) {
 		tell = now - scratch->held.contested >= TW_TICKS_PER_SECOND;

@@ -28,9 +28,12 @@
 #define TW_MLD_RECORDS_MAX 128
 #define TW_ARP_PADDING_MAX 18 /* up to the 46 bytes of the shortest Ethernet payload */
 
+#define TW_ND_REDIRECTED 24 /* offset of a redirect's destination (RFC 4861 §4.5) */
+
 #define TW_ND_O_SOURCE 1
 #define TW_ND_O_TARGET 2
 #define TW_ND_O_NONCE  14 /* RFC 3971, 7527 */
+#define TW_ND_O_ROUTE  24 /* RFC 4191 §2.3 */
 
 /* ---- ARP ---- */
 
@@ -155,22 +158,32 @@ tw_inline int tw_neighbour_leased(
 	return 0;
 }
 
+/* True if a unicast address is link-local, or shares its first 64 bits with one of the port's inline
+ * addresses. */
+tw_inline int tw_neighbour_beside(const struct tw_port *port, const struct tw_addr *addr)
+{
+	__u32 i;
+
+	if (tw_addr_is_link_local(addr))
+		return 1;
+	for (i = 0; i < TW_PORT_ADDRS; i++)
+		if (i < port->n_addrs && port->addr[i].d[0] == addr->d[0] &&
+			!tw_addr_is_v4(&port->addr[i]))
+			return 1;
+	return 0;
+}
+
 /* True if a unicast address counts as on-link: link-local, or sharing its first 64 bits with an
  * address of the guest. For other addresses a router would forward the message. */
 tw_inline int tw_neighbour_near(
 	const struct tw_frame *f, const struct tw_house *s, const struct tw_addr *addr)
 {
 	const struct tw_packet *p = &s->scratch->packet;
-	__u32 i;
 
-	if (tw_addr_is_link_local(addr) || s->port->flags & TW_PORT_F_TRANSIT ||
-		p->tuple.src.d[0] == addr->d[0])
+	if (s->port->flags & TW_PORT_F_TRANSIT || p->tuple.src.d[0] == addr->d[0])
 		return 1;
-	for (i = 0; i < TW_PORT_ADDRS; i++)
-		if (i < s->port->n_addrs && s->port->addr[i].d[0] == addr->d[0] &&
-			!tw_addr_is_v4(&s->port->addr[i]))
-			return 1;
-	return tw_own_given(f, s->port, s->epoch, addr) || tw_neighbour_leased(f, s->port, addr);
+	return tw_neighbour_beside(s->port, addr) || tw_own_given(f, s->port, s->epoch, addr) ||
+	       tw_neighbour_leased(f, s->port, addr);
 }
 
 /* True if the message is complete, nothing follows it, and it is from a direct neighbour (RFC 4861
@@ -197,24 +210,29 @@ tw_inline __u32 tw_nd_allowed(__u32 type, int unspecified)
 	}
 }
 
-/* Reads one option of a router's message: notes a prefix (RFC 4861 §4.6.2), or checks the sender's
- * MAC. Returns 0; or -1, with the cause in d->reason, if the MAC is another one or the option is
- * malformed. */
+/* Reads one option of a router's message: notes a prefix (RFC 4861 §4.6.2) or a route (RFC 4191
+ * §2.3), or checks a MAC. Returns 0; or -1, with the cause in d->reason, if the MAC is not allowed or
+ * the option is malformed. */
 tw_inline int tw_nd_router_option(
 	const struct tw_frame *f, struct tw_dhcp *d, __u32 off, __u32 code, __u32 len, __u64 word)
 {
 	__u32 n = TW_MEMORY(d->n_addrs), bits = (__u32)(word >> 40) & 0xff;
-	__u64 high, low;
+	__u32 at = code == TW_ND_O_PREFIX ? 16 : 8;
+	__u64 high = 0, low = 0;
 
-	if (code == TW_ND_O_SOURCE && TW_MEMORY(d->link_mac) != ~0ull &&
-		(len != 8 || (word & 0xffffffffffffull) != TW_MEMORY(d->link_mac))) {
+	if ((code == TW_ND_O_TARGET && d->bars_target) ||
+		(code == TW_ND_O_SOURCE && TW_MEMORY(d->link_mac) != ~0ull &&
+			(len != 8 || (word & 0xffffffffffffull) != TW_MEMORY(d->link_mac)))) {
 		TW_MEMORY(d->reason) = TW_R_SPOOFED_ND;
 		return -1;
 	}
-	if (code != TW_ND_O_PREFIX)
+	if (code != TW_ND_O_PREFIX && code != TW_ND_O_ROUTE)
 		return 0;
-	if (len != 32 || bits > 128 || tw_dhcp_word(f, d, off + 16, &high) ||
-		tw_dhcp_word(f, d, off + 24, &low))
+	/* A route's prefix may be cut to 0 or 8 bytes. */
+	if (code == TW_ND_O_PREFIX ? len != 32 || bits > 128 : len > 24 || bits > (len - 8) * 8)
+		return -1;
+	if ((len > 8 && tw_dhcp_word(f, d, off + at, &high)) ||
+		(len > 16 && tw_dhcp_word(f, d, off + at + 8, &low)))
 		return -1;
 	if (n >= TW_LEASES_MAX) {
 		d->n_beyond = 1;
@@ -336,12 +354,17 @@ tw_inline enum tw_reason tw_nd_sent(const struct tw_frame *f, const struct tw_ho
 }
 
 /* Judges a router advertisement or redirect of a guest that may send them. It must come from the
- * guest's own link-local address, and go to a neighbour; an advertisement may go to all nodes, too. */
+ * guest's own link-local address, and go to a neighbour; an advertisement may go to all nodes, too. A
+ * redirect is about a destination that the guest's port may use. If the guest may not use every
+ * address, its redirects name no target MAC: receivers would replace the one that they know for the
+ * target (RFC 4861 §8.3). */
 tw_inline enum tw_reason tw_nd_routed(
 	const struct tw_frame *f, const struct tw_house *s, __u32 type)
 {
 	const struct tw_packet *p = &s->scratch->packet;
 	const struct tw_addr *dst = &p->tuple.dst;
+	struct tw_addr *about = &s->scratch->target;
+	const void *wire;
 
 	if (!tw_addr_is_link_local(&p->tuple.src) ||
 		!tw_own_source(f, s->port, s->epoch, &p->tuple.src))
@@ -350,10 +373,20 @@ tw_inline enum tw_reason tw_nd_routed(
 		return TW_R_BAD_HEADER;
 	if (tw_addr_is_multicast(dst))
 		return type == TW_ND_RA && tw_addr_is_group(dst, 1) ? TW_R_NONE : TW_R_BAD_HEADER;
-	return tw_neighbour_near(f, s, dst) ? TW_R_NONE : TW_R_BAD_HEADER;
+	if (!tw_neighbour_beside(s->port, dst))
+		return TW_R_BAD_HEADER;
+	if (type == TW_ND_RA)
+		return TW_R_NONE;
+	wire = tw_at(f, p->l4_off + TW_ND_REDIRECTED, sizeof(*about));
+	if (!wire)
+		return TW_R_TRUNCATED;
+	tw_addr_copy(about, wire);
+	s->scratch->dhcp.bars_target = !(s->port->flags & TW_PORT_F_GUARD_ANY);
+	return tw_own_given(f, s->port, s->epoch, about) ? TW_R_NONE : TW_R_FOREIGN_PREFIX;
 }
 
-/* True if the port may use every address of the prefixes that its guest advertises as a router. */
+/* True if the port may use every address of the prefixes and routes that its guest advertises as a
+ * router. */
 tw_inline int tw_nd_prefixes_own(const struct tw_frame *f, const struct tw_house *s)
 {
 	const struct tw_dhcp *d = &s->scratch->dhcp;
@@ -422,6 +455,7 @@ tw_inline enum tw_reason tw_nd(const struct tw_frame *f, const struct tw_house *
 	__be32 rest;
 
 	target->d[0] = target->d[1] = 0;
+	d->bars_target = 0;
 	if (!tw_nd_valid(f, p))
 		return TW_R_BAD_HEADER;
 	if (tw_l4_len(p) < tw_nd_fixed(type))

@@ -258,11 +258,12 @@ struct tw_dhcp {
 	__u32 end;		  /* end of the message */
 	__u32 n_left;		  /* records left in an MLDv2 report */
 	/* Used for ND options only. */
-	__u32 listens;	/* 1: prefixes are read from a router advertisement */
-	__u64 link_mac; /* MAC that link-layer addresses must equal; ~0: any */
-	__u32 allowed;	/* allowed options as bits; ~0: any, of any length */
-	__u32 reason;	/* enum tw_reason: result so far */
-	__u32 seconds;	/* duration of the lease */
+	__u32 listens;	   /* 1: prefixes are read from a router advertisement */
+	__u64 link_mac;	   /* MAC that link-layer addresses must equal; ~0: any */
+	__u32 bars_target; /* 1: a router's message may not name the MAC of a target */
+	__u32 allowed;	   /* allowed options as bits; ~0: any, of any length */
+	__u32 reason;	   /* enum tw_reason: result so far */
+	__u32 seconds;	   /* duration of the lease */
 	__be32 xid;
 	__be32 ciaddr;
 	__be32 yiaddr;

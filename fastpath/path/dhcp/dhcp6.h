@@ -309,8 +309,48 @@ tw_inline int tw_dhcp6_given(const struct tw_frame *f, const struct tw_house *s)
 	return !d->n_beyond;
 }
 
+/* True if the message is on its way to a guest's server. */
+tw_inline int tw_dhcp_is_asked(const struct tw_house *s)
+{
+	__be16 port = s->scratch->packet.tuple.dport;
+
+	return s->dir == TW_DIR_IN && (port == tw_be16(67) || port == tw_be16(547));
+}
+
+/* True if a message to a guest's server comes from the server's link: it is broadcast, or its source is
+ * link-local or an address that the server may assign. Rules judge all other messages. */
+tw_inline int tw_dhcp_asked_near(const struct tw_frame *f, const struct tw_house *s, int v4)
+{
+	const struct tw_packet *p = &s->scratch->packet;
+
+	if (p->dst_mac[0] & 1)
+		return v4 ? p->tuple.dst.w[3] == ~0u : tw_addr_is_multicast(&p->tuple.dst);
+	if (!v4)
+		return tw_addr_is_link_local(&p->tuple.src) &&
+		       tw_own_destination(f, s->port, s->epoch, &p->tuple.dst);
+	return tw_own_given(f, s->port, s->epoch, &p->tuple.src) &&
+	       tw_own_given(f, s->port, s->epoch, &p->tuple.dst);
+}
+
+/* True if an answer of a guest's server goes to a client on the server's link: it is broadcast, or goes
+ * to a link-local address, or to the client's address, which the server may assign. Rules judge all
+ * other answers, as a router would forward them. */
+tw_inline int tw_dhcp_served_near(const struct tw_frame *f, const struct tw_house *s, int v4)
+{
+	const struct tw_packet *p = &s->scratch->packet;
+	const struct tw_dhcp *d = &s->scratch->dhcp;
+	__be32 dst = p->tuple.dst.w[3];
+
+	if (!v4)
+		return tw_addr_is_link_local(&p->tuple.dst);
+	if (dst == ~0u)
+		return tw_mac_is_broadcast(p->dst_mac);
+	return !(p->dst_mac[0] & 1) && (dst == d->yiaddr || dst == d->ciaddr) &&
+	       tw_own_given(f, s->port, s->epoch, &p->tuple.dst);
+}
+
 /* Judges a message of a guest's DHCP server. The server may assign only addresses that its own port
- * may use, so no client gains rights that the server does not have. */
+ * may use, so no client gains rights that the server does not have. TW_R_NONE: rules judge it. */
 tw_inline enum tw_reason tw_dhcp_served(const struct tw_frame *f, const struct tw_house *s, int v4)
 {
 	struct tw_dhcp *d = &s->scratch->dhcp;
@@ -327,14 +367,16 @@ tw_inline enum tw_reason tw_dhcp_served(const struct tw_frame *f, const struct t
 		if (type != TW_DHCP6_ADVERTISE && type != TW_DHCP6_REPLY &&
 			type != TW_DHCP6_RECONFIGURE)
 			return TW_R_BAD_DHCP;
-		return tw_dhcp6_given(f, s) ? TW_R_GRANTED : TW_R_FOREIGN_LEASE;
+		if (!tw_dhcp6_given(f, s))
+			return TW_R_FOREIGN_LEASE;
+		return tw_dhcp_served_near(f, s, v4) ? TW_R_GRANTED : TW_R_NONE;
 	}
 	if (type != TW_DHCP_OFFER && type != TW_DHCP_ACK && type != TW_DHCP_NAK)
 		return TW_R_BAD_DHCP;
 	tw_addr_map(&s->scratch->about, d->yiaddr);
-	return !d->yiaddr || tw_own_given(f, s->port, s->epoch, &s->scratch->about)
-		       ? TW_R_GRANTED
-		       : TW_R_FOREIGN_LEASE;
+	if (d->yiaddr && !tw_own_given(f, s->port, s->epoch, &s->scratch->about))
+		return TW_R_FOREIGN_LEASE;
+	return tw_dhcp_served_near(f, s, v4) ? TW_R_GRANTED : TW_R_NONE;
 }
 
 /* ---- both ---- */
@@ -384,6 +426,8 @@ tw_inline enum tw_reason tw_dhcp_judge(const struct tw_frame *f, const struct tw
 	enum tw_reason reason = TW_R_NONE;
 	struct tw_dhcp *d = &s->scratch->dhcp;
 
+	if (tw_dhcp_is_asked(s))
+		return tw_dhcp_asked_near(f, s, v4) ? TW_R_GRANTED : TW_R_NONE;
 	if (tw_dhcp_serves(s))
 		reason = tw_own_held(f, s->port, s->epoch, &p->tuple.src) ? TW_R_NONE
 									  : TW_R_SPOOFED_ADDRESS;
@@ -412,8 +456,8 @@ tw_inline enum tw_reason tw_dhcp(const struct tw_frame *f, const struct tw_house
 
 	__builtin_memset(&s->scratch->dhcp, 0, sizeof(s->scratch->dhcp));
 	reason = tw_dhcp_judge(f, s, v4);
-	if (reason != TW_R_DHCP_CLIENT && reason != TW_R_RATE_LIMIT && !tw_dhcp_serves(s) &&
-		s->port->flags & TW_PORT_FOREIGN)
+	if (reason != TW_R_DHCP_CLIENT && reason != TW_R_RATE_LIMIT && reason != TW_R_GRANTED &&
+		!tw_dhcp_serves(s) && s->port->flags & TW_PORT_FOREIGN)
 		return TW_R_NONE;
 	return reason;
 }
