@@ -83,17 +83,39 @@ static bool is_hosts(const struct tw_addr *addr)
 	return found;
 }
 
-/* True if the guest may have an address that it has formed. One already in force, or that it had
- * before, is only checked for its prefix. */
-static bool may_form(const struct forming *of, const struct tw_lease *lease, uint64_t now)
+/* True if an address that the guest has formed belongs to another. One already in force, or that the
+ * guest had before, is only compared with those of the policy's vNICs. */
+static bool is_others(const struct forming *of, const struct tw_lease *lease)
 {
-	if (!is_announced(of->leases, &lease->addr, now) &&
-		!(lease->restored && !of->leases->named))
-		return false;
-	return lease->known == lease->serial || lease->restored ||
-	       !(tw_policy_names_address(of->inforce->policy, &lease->addr) ||
+	if (is_taken(of->inforce, of->vnic, &lease->addr))
+		return true;
+	return lease->known != lease->serial && !lease->restored &&
+	       (tw_policy_names_address(of->inforce->policy, &lease->addr) ||
 		       is_hosts(&lease->addr) ||
 		       tw_kept_has_other(of->enforcement, of->port, of->vnic, &lease->addr));
+}
+
+/* Refuses a formed address, or no longer refuses it. The program denies DAD for a refused one, which
+ * could make the DAD of the address's owner fail. */
+static void set_refused(struct tw_lease *slot, const struct tw_lease *read, bool refused)
+{
+	uint32_t known = read->known;
+
+	if (refused != (known == ~read->serial))
+		__atomic_compare_exchange_n(&slot->known, &known, refused ? ~read->serial : 0,
+			false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+/* True if the guest may have an address that it has formed. */
+static bool may_form(
+	const struct forming *of, struct tw_lease *slot, const struct tw_lease *lease, uint64_t now)
+{
+	bool refused = is_others(of, lease);
+
+	if (of->inforce == of->enforcement->inforce)
+		set_refused(slot, lease, refused);
+	return !refused && (is_announced(of->leases, &lease->addr, now) ||
+				   (lease->restored && !of->leases->named));
 }
 
 static int list_port(const struct forming *of, uint64_t now, struct candidates *ret)
@@ -102,14 +124,14 @@ static int list_port(const struct forming *of, uint64_t now, struct candidates *
 	int err = 0;
 
 	for (uint32_t i = 0; i < TW_LEASE_SLOTS && !err; i++) {
-		struct tw_lease lease = *tw_lease_slot(of->leases, i);
+		struct tw_lease *slot = tw_lease_slot(of->leases, i), lease = *slot;
 		bool formed = i >= 2 * TW_LEASES_MAX;
 		struct candidate candidate = {{vnic->index, lease.addr}, vnic->space, formed,
 			lease.known == lease.serial, lease.restored};
 
 		if (lease.until_ns <= now || !(formed ? vnic->slaac : vnic->dhcp) ||
-			is_taken(of->inforce, vnic, &lease.addr) ||
-			(formed && !may_form(of, &lease, now)))
+			(formed ? !may_form(of, slot, &lease, now)
+				: is_taken(of->inforce, vnic, &lease.addr)))
 			continue;
 		err = tw_vec_push(&ret->list, candidate);
 	}
@@ -281,14 +303,18 @@ void tw_leases_know(struct tw_enforcement *enforcement)
 		for (uint32_t i = 0; i < TW_LEASE_SLOTS; i++) {
 			struct tw_lease *lease = tw_lease_slot(leases, i);
 			uint32_t serial = __atomic_load_n(&lease->serial, __ATOMIC_ACQUIRE);
+			uint32_t known = __atomic_load_n(&lease->known, __ATOMIC_ACQUIRE);
 			struct tw_learned learned = {vnic->index, lease->addr};
 
 			/* If another address replaces this one meanwhile, the serial number
 			 * differs. */
-			if (serial == __atomic_load_n(&lease->serial, __ATOMIC_ACQUIRE))
-				__atomic_store_n(&lease->known,
-					is_in_force(enforcement->inforce, &learned) ? serial : 0,
-					__ATOMIC_RELEASE);
+			if (serial != __atomic_load_n(&lease->serial, __ATOMIC_ACQUIRE))
+				continue;
+			if (is_in_force(enforcement->inforce, &learned))
+				known = serial;
+			else if (known != ~serial)
+				known = 0;
+			__atomic_store_n(&lease->known, known, __ATOMIC_RELEASE);
 		}
 	}
 }

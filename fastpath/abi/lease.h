@@ -17,7 +17,8 @@ struct tw_lease {
 	struct tw_addr addr;
 	__u64 until_ns; /* monotonic; 0: none; all ones: for ever */
 	__u32 serial;	/* changes whenever the address changes */
-	__u32 known;	/* serial that the policy in force includes; written by the agent */
+	__u32 known;	/* serial that the policy in force includes; its complement if the guest may
+			 * not have the address; written by the agent */
 	union {
 		__be32 server; /* IPv4: address of the server, for renewals; 0: unknown */
 		__u32 seen;    /* SLAAC: tick of the last use, accurate to a second */

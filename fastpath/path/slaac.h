@@ -12,8 +12,9 @@
  *                arrives is a router's.
  *             2. The first holder of an address keeps it. A guest cannot form an address that another
  *                port of this host has (`residents`), that has arrived from another MAC (`strangers`),
- *                or that is made from another MAC. The agent adds none that the policy gives to another
- *                vNIC, or that another guest had before it was stopped.
+ *                or that is made from another MAC. The agent refuses those that the policy gives to
+ *                another vNIC, or that another guest had before it was stopped: then DAD is denied.
+ *                While the policy in force does not include an address, it is checked again.
  *             3. An answer that arrives within TW_SLAAC_DAD_SECONDS takes the address away again: its
  *                owner, such as the router or the host, has defended it (RFC 4862 §5.4.4).
  *             4. A guest forms an address by DAD, so that its owner can defend it. Other messages form one
@@ -290,14 +291,20 @@ tw_inline enum tw_reason tw_slaac_form(const struct tw_frame *f, const struct tw
 	if (!until)
 		return TW_R_NONE;
 	slot = tw_slaac_find(&walk);
+	lease = &walk.leases->formed[slot & (TW_SLAAC_MAX - 1)];
+	/* An address that the policy in force does not include may have got another owner since. */
+	if (!(slot < TW_SLAAC_MAX && lease->known == lease->serial) &&
+		tw_slaac_taken(f, config, port, scratch)) {
+		if (slot < TW_SLAAC_MAX)
+			TW_MEMORY(lease->until_ns) = 0;
+		return TW_R_NONE;
+	}
 	if (slot < TW_SLAAC_MAX) {
-		lease = &walk.leases->formed[slot & (TW_SLAAC_MAX - 1)];
 		lease->seen = now;
 		TW_MEMORY(lease->until_ns) = until;
 		return TW_R_NONE;
 	}
-	if (!TW_MEMORY(scratch->may_form) || tw_slaac_of_other_mac(scratch) ||
-		tw_slaac_taken(f, config, port, scratch))
+	if (!TW_MEMORY(scratch->may_form) || tw_slaac_of_other_mac(scratch))
 		return TW_R_NONE;
 	if (!tw_slaac_has_room(f, config, port, scratch))
 		return TW_R_SLAAC_LIMIT;
@@ -369,12 +376,14 @@ tw_inline void tw_slaac_met(const struct tw_frame *f, const struct tw_house *s, 
 }
 
 /* Body of tw_call_heard() for messages other than router advertisements: notes that scratch->about is
- * in use elsewhere, and takes it from a guest that has just formed it. */
+ * in use elsewhere, unless the guest's address is in force. Takes it from a guest that has just formed
+ * it, if the message is an answer. */
 tw_inline void tw_slaac_heard(const struct tw_frame *f, const struct tw_config *config,
 	const struct tw_port *port, struct tw_scratch *scratch, __u32 type)
 {
 	struct tw_slaac_walk walk = {tw_slaac_leases(f, port), scratch, f->now_ns};
 	const struct tw_packet *p = &scratch->packet;
+	struct tw_lease *lease;
 	__u32 slot;
 
 	if (!walk.leases || tw_addr_is_link_local(&scratch->about) ||
@@ -383,11 +392,14 @@ tw_inline void tw_slaac_heard(const struct tw_frame *f, const struct tw_config *
 	slot = tw_slaac_find(&walk);
 	if (slot < TW_SLAAC_MAX) {
 		slot &= TW_SLAAC_MAX - 1;
-		if (type != TW_ND_NA || tw_tick(f->now_ns) - walk.leases->since[slot] >
-						TW_SLAAC_DAD_SECONDS * TW_TICKS_PER_SECOND)
+		lease = &walk.leases->formed[slot];
+		if (type == TW_ND_NA && tw_tick(f->now_ns) - walk.leases->since[slot] <=
+						TW_SLAAC_DAD_SECONDS * TW_TICKS_PER_SECOND) {
+			TW_MEMORY(lease->until_ns) = 0;
+			TW_MEMORY(scratch->formed) = 1;
+		} else if (lease->known == lease->serial) {
 			return;
-		TW_MEMORY(walk.leases->formed[slot].until_ns) = 0;
-		TW_MEMORY(scratch->formed) = 1;
+		}
 	}
 	scratch->where = tw_claim_where(port, p);
 	tw_stranger_note(f, tw_claim_tag(config, TW_CLAIM_ADDRESS, scratch), p->src_mac);

@@ -25,6 +25,7 @@ workloads:
   w1: {port: tap1, mac: "52:54:00:00:00:01", addresses: [slaac], tags: [client]}
   w2: {port: tap2, mac: "52:54:00:00:00:02", addresses: [slaac]}
   w3: {port: tap3, mac: "52:54:00:00:00:03", addresses: ["2001:db8:1::33"]}
+networks: {gate: ["2001:db8:1::77"]}
 groups: {clients: {tags: client}}
 rules:
   - {name: clients, from: clients, to: w2, service: tcp/7000, action: allow}
@@ -87,6 +88,19 @@ equal "none of them is guest 2's" "" "$(lease_of tap2 | grep -xF -e "$source" -e
 must ip -n "$ns-g2" addr del "$source/64" dev eth0
 equal "guest 1 has its own" "$source" "$(lease_of tap1 | grep -xF "$source")"
 equal "and works" connected "$(attempt 1 tcp "$target" 7000)"
+
+# The agent refuses an address that the policy names. Its owner's DAD must not fail whenever the guest likes.
+does_dad() {
+	ip -n "$ns-g2" addr del "$prefix:77/64" dev eth0
+	ip -n "$ns-g2" addr add "$prefix:77/64" dev eth0
+}
+is_refused() {
+	does_dad && tapwall log --json | jq -es 'any(.[]; .reason == "spoofed-nd" and .to.address == "ff02::1:ff00:77")'
+}
+must ip -n "$ns-g2" addr add "$prefix:77/64" dev eth0
+check "DAD for an address that the policy names ends" within 20 eval '! has_fate 2 "$prefix:77" tentative'
+check "a later one is denied" within 20 is_refused
+must ip -n "$ns-g2" addr del "$prefix:77/64" dev eth0
 
 # The addresses survive the agent.
 stop_agent KILL

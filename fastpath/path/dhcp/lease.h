@@ -79,7 +79,7 @@ tw_inline enum tw_lease_state tw_lease_find(
 }
 
 /* Returns the state of scratch->about among the addresses that the guest formed by SLAAC, and notes
- * its use. */
+ * its use. One that the agent has refused is none. */
 tw_inline enum tw_lease_state tw_lease_formed(
 	const struct tw_frame *f, const struct tw_port *port, const struct tw_scratch *scratch)
 {
@@ -98,6 +98,8 @@ tw_inline enum tw_lease_state tw_lease_formed(
 			continue;
 		if (now - lease->seen > TW_TICKS_PER_SECOND)
 			lease->seen = now;
+		if (lease->known == ~serial)
+			return TW_LEASE_NONE;
 		return lease->known == serial ? TW_LEASE_KNOWN : TW_LEASE_FRESH;
 	}
 	return TW_LEASE_NONE;
