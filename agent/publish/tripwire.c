@@ -55,7 +55,7 @@ void tw_tripwire_begin(struct tw_enforcement *enforcement)
 	struct tw_tripwire *wire = enforcement->tripwire;
 
 	wire->since = tw_ticks_now();
-	wire->parity = enforcement->host->epoch & 1;
+	wire->epoch = enforcement->host->epoch;
 	wire->walking = false;
 }
 
@@ -81,12 +81,13 @@ static bool add_key(struct tw_tripwire *wire, const struct tw_key *key)
 	return true;
 }
 
-/* True if a gate refuses, and the policy that waits to be confirmed decided it. */
+/* True if a gate refuses, and the policy that waits to be confirmed decided it, perhaps in a later epoch
+ * than its first one: addresses that guests learn begin a new epoch, too. */
 static bool is_cut_now(const struct tw_tripwire *wire, const struct tw_conn *conn)
 {
 	for (int end = 0; end < TW_DIR__MAX; end++)
 		if (tw_gate_refuses(conn->gate[end]) &&
-			(tw_gate_epoch(conn->gate[end]) & 1) == wire->parity)
+			(int32_t)(tw_gate_epoch(conn->gate[end]) - wire->epoch) >= 0)
 			return true;
 	return false;
 }

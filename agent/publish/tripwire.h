@@ -28,8 +28,8 @@ struct tw_tripwire {
 	uint32_t limit; /* number of connections that trips it; 0: it is not set */
 	uint32_t n;	/* connections that were cut */
 	bool walking;
-	uint32_t since;	 /* tick at which the policy took effect */
-	uint32_t parity; /* parity of the epoch of that policy */
+	uint32_t since; /* tick at which the policy took effect */
+	uint32_t epoch; /* first epoch of that policy */
 	struct tw_walk walk;
 	struct tw_key *keys; /* hash table of the counted connections and of those cut before */
 	uint32_t size;	     /* places of the table, a power of two */

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # confirm.sh: a policy that is applied with --confirm is replaced by the previous one unless it is confirmed in time,
 # also if the agent is killed meanwhile.
-# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck disable=SC2016,SC2119,SC2317 # awk expands; options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
 
@@ -20,6 +20,10 @@ fails() { # CODE TEXT COMMAND…: true if the command exits with CODE and prints
 	got=$?
 	cat "$lab/fails.out"
 	[ "$got" = "$code" ] && grep -q "$text" "$lab/fails.out"
+}
+# Column 5 of /proc/net/tcp has the bytes that are not acknowledged yet.
+all_acknowledged() {
+	! in_guest 1 awk '$4 == "01" && $5 !~ /^00000000:/' /proc/net/tcp | grep -q .
 }
 policy() { # ACTION
 	workloads 2
@@ -66,7 +70,9 @@ check "return to the one before both" within 20 source_is old.yaml
 # The policy new.yaml also refuses port 7001 in live connections.
 check "a tripwire needs --confirm" fails 2 'needs --confirm' tapwall apply --tripwire 1 "$lab/new.yaml"
 begin g1 stream1 stream "$lab/stream1" tcp 10.0.0.12 7001 120
+streams=$child
 begin g1 stream2 stream "$lab/stream2" tcp 10.0.0.12 7001 120
+streams="$streams $child"
 check "two connections are open" within 20 grows stream1 echoed 5
 check "both of them" within 20 grows stream2 echoed 5
 check "a policy that may cut two connections" tapwall apply --confirm 10m --tripwire 2 "$lab/new.yaml"
@@ -77,6 +83,7 @@ done
 check "and stays" status_has '.confirmation.cut == 2 and (.policy_source | endswith("new.yaml"))'
 check "the old policy again" apply "$lab/old.yaml"
 begin g1 stream3 stream "$lab/stream3" tcp 10.0.0.12 7001 120
+streams="$streams $child"
 check "another connection is open" within 20 grows stream3 echoed 5
 check "a policy that may cut none" tapwall apply --confirm 10m --tripwire 0 "$lab/new.yaml"
 check "returns by itself" within 20 source_is old.yaml
@@ -84,6 +91,23 @@ check "and says why" status_has \
 	'.confirmation.why | test("connections? that passed before w(as|ere) denied, such as tcp from 10.0.0.11 port [0-9]+ to 10.0.0.12 port 7001")'
 check "also in the list of policies" sh -c \
 	"'$TW_BUILD/tapwall' policy --history --socket '$socket' | grep -q 'that passed before'"
+
+# A change by the agent begins a new epoch of the same policy, as learned addresses do. Connections that an
+# earlier policy has cut are still in the table.
+for stream in $streams; do
+	end "$stream"
+done
+begin g1 stream4 stream "$lab/stream4" tcp 10.0.0.12 7001 120
+check "one more connection is open" within 20 grows stream4 echoed 5
+freeze "$child"
+must within 20 all_acknowledged
+check "its server is blocked" tapwall block w2
+check "a policy that may cut none" tapwall apply --confirm 10m --tripwire 0 "$lab/new.yaml"
+check "the server is unblocked" tapwall unblock w2
+kill -CONT "$child"
+check "the tripwire counts what is cut after that" within 20 source_is old.yaml
+check "and not what an earlier policy had cut" status_has \
+	'.confirmation.why | startswith("1 connection that passed before was denied")'
 
 check "an invalid policy" fails 1 'bad.yaml' sh -c \
 	"echo 'rules: 1' >'$lab/bad.yaml'; '$TW_BUILD/tapwall' apply --confirm 1s '$lab/bad.yaml' --socket '$socket'"
