@@ -20,10 +20,11 @@
 #include "fastpath/path/conntrack/expiry.h"
 #include "policy/policy.h"
 
-/* Addresses that begin with the same bits. `len` 0: all. */
+/* Addresses that begin with the same bits. */
 struct prefix_bits {
 	struct tw_addr addr;
 	uint32_t len;
+	bool given; /* false: all addresses, of both families */
 };
 
 #define STEPS	      8 /* steps of the walk per turn */
@@ -66,6 +67,7 @@ static int read_network(const char *text, struct prefix_bits *ret)
 	if ((slash && (!end || end == slash + 1 || *end)) || bits > (v4 ? 32u : 128u))
 		return -EINVAL;
 	ret->len = (uint32_t)bits + (v4 ? 96u : 0);
+	ret->given = true;
 	return 0;
 }
 
@@ -73,6 +75,9 @@ static bool is_within(const struct prefix_bits *network, const struct tw_addr *a
 {
 	uint32_t whole = network->len / 8, rest = network->len % 8;
 
+	/* Short IPv6 prefixes include the mapped IPv4 addresses. */
+	if (network->len < 96 && tw_addr_is_v4(addr))
+		return false;
 	return !memcmp(network->addr.b, addr->b, whole) &&
 	       (!rest || !((network->addr.b[whole] ^ addr->b[whole]) >> (8 - rest)));
 }
@@ -82,7 +87,7 @@ static bool is_there(const struct remove_stream *stream, const Tapwall__V1__End 
 {
 	struct tw_addr addr;
 
-	return !stream->network.len ||
+	return !stream->network.given ||
 	       (!tw_addr_parse(end->address, &addr) && is_within(&stream->network, &addr));
 }
 

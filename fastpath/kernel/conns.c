@@ -100,7 +100,7 @@ bool tw_conns_expire(struct tw_conns *conns, uint32_t bucket, uint32_t end,
 			memcmp(conn->key, read->key, sizeof(conn->key)) != 0)
 			continue;
 		/* The flag is set before the record expires, because the end may be reported at
-		 * once. */
+		 * once. With the flag, a packet that is under way cannot revive the record. */
 		__atomic_fetch_or(&conn->progress.flags, TW_CONN_F_GONE, __ATOMIC_RELEASE);
 		done = __atomic_compare_exchange_n(
 			&conn->seen, &was, seen, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);

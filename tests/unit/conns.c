@@ -125,6 +125,23 @@ static void ages(void **state)
 	table_free(t);
 }
 
+/* A packet that was under way when the agent ended its connection does not revive the connection, and
+ * the record makes room as soon as that of a closed connection. */
+static void gone(void **state)
+{
+	struct table *t = table_new(16);
+	struct tw_conn c = {.seen = 100000, .progress = {.state = TW_S_ESTABLISHED}};
+
+	t->config.timeout[TW_S_ESTABLISHED] = 432000 * TW_TICKS_PER_SECOND;
+	t->config.timeout[TW_S_CLOSED] = 10 * TW_TICKS_PER_SECOND;
+	assert_false(tw_conn_expired(&t->config, &c, c.seen, 0));
+	c.progress.flags |= TW_CONN_F_GONE;
+	assert_true(tw_conn_expired(&t->config, &c, c.seen, 0));
+	assert_false(tw_conn_expired(&t->config, &c, c.seen, TW_GRACE));
+	assert_true(tw_conn_expired(&t->config, &c, c.seen + 60 * TW_TICKS_PER_SECOND, TW_GRACE));
+	table_free(t);
+}
+
 /* ---- several CPUs at once ---- */
 
 struct worker {
@@ -416,6 +433,7 @@ int main(void)
 		cmocka_unit_test(the_end_has_ports_and_times),
 		cmocka_unit_test(keys_do_not_cluster),
 		cmocka_unit_test(ages),
+		cmocka_unit_test(gone),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(charges_are_records),
 		cmocka_unit_test(buckets_kept_for_long),

@@ -263,7 +263,8 @@ tw_inline int tw_express_taken(const struct tw_config *config, const struct tw_c
 {
 	const __u8 state = flow->progress.state, flags = flow->progress.flags;
 
-	if (flags & TW_CONN_F_SYN_AGAIN || (flow->way && !(flags & TW_CONN_F_REPLIED)) ||
+	if (flags & (TW_CONN_F_SYN_AGAIN | TW_CONN_F_GONE) ||
+		(flow->way && !(flags & TW_CONN_F_REPLIED)) ||
 		tw_tick_age(now, c->seen) > config->timeout[state & 15] + TW_TICKS_AHEAD)
 		return 0;
 	if (state == TW_S_ESTABLISHED)
