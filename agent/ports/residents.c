@@ -14,7 +14,8 @@
 #include "fastpath/kernel/load.h"
 #include "fastpath/path/bytes.h"
 
-#define HOST_BITS 128
+#define HOST_BITS  128
+#define TAGGED_MAX (TW_MEMBERS_MAX / 2) /* rows from which on VLANs of tags are left out */
 
 /* A map and its contents: elements of `size` bytes, each a key of `key_len` and a 32-bit value. */
 struct table {
@@ -124,12 +125,11 @@ static int add_mac(const struct tw_port *entry, struct tw_resident row, struct t
 	return tw_vec_push(&ret->rows, row);
 }
 
-static int add_port(
-	const struct tw_host *host, const struct tw_agent_port *port, struct tw_residents *ret)
+/* Adds the guest's MAC and addresses in the VLAN of `row`. */
+static int add_in_vlan(const struct tw_host *host, const struct tw_agent_port *port,
+	struct tw_resident row, struct tw_residents *ret)
 {
 	const struct tw_port *entry = &port->entry[host->epoch & 1];
-	struct tw_resident row = {
-		.key = {.network = entry->network, .vlan = entry->pvid}, .ifindex = port->ifindex};
 	int code = add_mac(entry, row, ret);
 
 	if (entry->flags & TW_PORT_FOREIGN || port->isolated || host->options->hairpin ||
@@ -141,6 +141,39 @@ static int add_port(
 			continue;
 		row.key.addr = port->vnic->prefixes[i].addr;
 		code = tw_vec_push(&ret->rows, row);
+	}
+	return code;
+}
+
+/* Adds a port's guest in the VLAN of its untagged frames. */
+static int add_port(
+	const struct tw_host *host, const struct tw_agent_port *port, struct tw_residents *ret)
+{
+	const struct tw_port *entry = &port->entry[host->epoch & 1];
+
+	return add_in_vlan(host, port,
+		(struct tw_resident){
+			{.network = entry->network, .vlan = entry->pvid}, port->ifindex},
+		ret);
+}
+
+/* Adds a port's guest in the VLANs whose tags it may send, while there is room for them. */
+static int add_tagged(
+	const struct tw_host *host, const struct tw_agent_port *port, struct tw_residents *ret)
+{
+	const struct tw_port *entry = &port->entry[host->epoch & 1];
+	const struct tw_grants *grants = port->vnic ? port->vnic->grants : NULL;
+	struct tw_resident row = {{.network = entry->network}, port->ifindex};
+	int code = 0;
+
+	for (uint32_t vlan = 1; grants && vlan < 64 * TW_VLAN_WORDS && !code; vlan++) {
+		if (!(grants->vlans[vlan / 64] >> vlan % 64 & 1) || vlan == entry->pvid)
+			continue;
+		ret->crowded |= ret->rows.n + port->vnic->n_prefixes >= TAGGED_MAX;
+		if (ret->crowded)
+			break;
+		row.key.vlan = (__u16)vlan;
+		code = add_in_vlan(host, port, row, ret);
 	}
 	return code;
 }
@@ -208,6 +241,9 @@ static int collect(struct tw_host *host, const struct tw_policy *policy, uint64_
 	tw_vec_foreach (&host->ports->list, port)
 		if (!code && is_resident(host, *port))
 			code = add_port(host, *port, ret);
+	tw_vec_foreach (&host->ports->list, port)
+		if (!code && is_resident(host, *port))
+			code = add_tagged(host, *port, ret);
 	tw_vec_foreach (&host->uplinks->rows, row)
 		if (!code)
 			code = add_foreign(host, row, ret);
@@ -250,6 +286,9 @@ void tw_residents_sync(struct tw_host *host, const struct tw_policy *policy, uin
 	if (!fits)
 		tw_log(TW_LOG_WARNING,
 			"too many guest addresses: frames from an uplink may use the ones that did not fit");
+	if (now.crowded && !old->crowded)
+		tw_log(TW_LOG_WARNING,
+			"guests list too many VLANs: in some, frames from an uplink may use a guest's address; list only the VLANs that each needs");
 	tw_residents_done(old);
 	*old = now;
 }

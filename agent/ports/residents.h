@@ -8,7 +8,9 @@
  *             addresses. While no agent runs, the maps stay unchanged, but a guest whose device is
  *             gone does not count (the map `present`). A guest counts as present while its device
  *             has a carrier, unless its bridge knows its MAC behind another port: an arriving guest
- *             sends from its old host until it has moved.
+ *             sends from its old host until it has moved. A guest is listed in the VLAN of its
+ *             untagged frames and in those that it may tag. VLANs of tags are left out if the map
+ *             is half full, so that trunk guests take no room from others.
  * Invariants: the maps never have the addresses of a port that sees other hosts' packets, or of an
  *             isolated port, whose frames are routed beyond the uplink. With --hairpin they have no
  *             addresses. They always have the MACs, because no router sends from a guest's MAC.
@@ -47,6 +49,7 @@ struct tw_residents {
 	TW_VEC(struct tw_claimed) workloads;
 	uint64_t generation; /* generation of the policy of `workloads`; 0: none */
 	bool adopted;	     /* the state of an earlier agent has been read */
+	bool crowded;	     /* `rows` lacks some VLANs whose tags guests may send */
 };
 
 /* Updates the maps to the current ports and to a policy, which may be NULL. Errors are logged. */

@@ -473,7 +473,7 @@ struct tw_local {
 struct tw_resident_key {
 	struct tw_addr addr; /* a MAC is in the last six bytes, after zeros */
 	__u16 network;
-	__u16 vlan; /* the port's pvid */
+	__u16 vlan; /* the port's pvid, or a VLAN whose tag its guest may send */
 };
 
 /* Port that last announced a shared address. Only reports depend on it. */

@@ -117,6 +117,23 @@ check "and apply says what is denied from now on" prints \
 	'^  ! denied from now on unless granted: w4 (tap4): vlans: \[100\]; [0-9]* frames*$' tapwall apply "$lab/without.yaml"
 end "$flood"
 
+# A host beyond an uplink, in the same VLAN, with the address of the guest that tags its frames.
+guests="$guests beyond"
+must ip netns add "$ns-beyond"
+must ip -n "$ns-host" link add up0 type veth peer name eth0 address 52:54:00:00:09:09 netns "$ns-beyond"
+must ip -n "$ns-beyond" link set eth0 up
+must ip -n "$ns-host" link set up0 master br0 up
+are_foreign() { # N: over N frames were denied
+	[ "$(tapwall counters --all --json | jq -s 'map(select(.reason == "foreign-source") | .in) | add // 0')" -gt "$1" ]
+}
+check "the sender's vlans are as before" apply "$lab/with.yaml"
+begin beyond forged flood eth0 7005 100 52:54:00:00:09:09
+check "from beyond, a guest's address is foreign in a VLAN that it tags" within 20 are_foreign 0
+seen=$(count_of tagged seen)
+check "also later" within 20 are_foreign 50
+equal "and no guest receives it" "$seen" "$(count_of tagged seen)"
+end "$child"
+
 must ip -n "$ns-g1" addr add 10.0.0.100/32 dev eth0
 announce 1
 equal "a shared address is reached at the first guest" connected "$(attempt 3 tcp 10.0.0.100 7001)"
