@@ -135,8 +135,9 @@ static const struct tw_arg args[] = {
 		AT(log_to),
 		.value = "PATH",
 		.help = "Write what tapwall log shows to this file, one JSON object per line, and keep four "
-			"older files. If PATH is journald, write to systemd's journal instead. Repeated "
-			"broadcasts make one line a minute"},
+			"older files. If PATH is journald, write to systemd's journal instead; if it is "
+			"syslog:ADDRESS:PORT or syslog:/PATH, to a syslog server, by UDP or by a Unix datagram "
+			"socket (RFC 5424). Repeated broadcasts make one line a minute"},
 	{.name = "log-size",
 		.type = TW_ARG_U32,
 		AT(log_mib),
@@ -213,7 +214,7 @@ static const struct tw_args_section sections[] = {
 	{"EXIT STATUS",
 		"0 stopped by a signal; 1 another agent is running here, or more connections are live than *--max-connections* allows; 2 wrong usage; 3 permission denied, or the kernel lacks a feature, which is named; 5 internal error.\n"},
 	{"FILES",
-		"_/etc/tapwall/policy.yaml_\n\tthe usual place of the policy.\n\n"
+		"_/etc/tapwall/policy.yaml_, _/etc/tapwall/policy.d/_\n\tthe usual place of the policy: a file or, in its place, a directory of files.\n\n"
 		"_/run/tapwall/agent.sock_\n\twhere *tapwall*(1) finds the agent; accessible to "
 		"root and the group tapwall.\n\n"
 		"_/sys/fs/bpf/tapwall/_\n\tpinned programs, links and maps.\n\n"

@@ -88,3 +88,14 @@ struct tw_cleaned tw_cleaned(const char *text)
 		memcpy(ret.text + len, ELLIPSIS, sizeof(ELLIPSIS));
 	return ret;
 }
+
+size_t tw_clean_cut(const char *text, size_t max)
+{
+	size_t len = strnlen(text, max + 1);
+
+	if (len <= max)
+		return len;
+	for (len = max; len && ((unsigned char)text[len] & 0xc0) == 0x80;)
+		len--;
+	return len;
+}

@@ -14,6 +14,9 @@
  * a line or changes the direction of writing. */
 void tw_clean(char *text, size_t len);
 
+/* Returns the length to which a text is cut: at most `max` bytes, without splitting a UTF-8 character. */
+size_t tw_clean_cut(const char *text, size_t max);
+
 /* True if the text has nothing to replace. */
 bool tw_clean_check(const char *text, size_t len);
 

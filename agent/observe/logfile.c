@@ -17,13 +17,18 @@
 #include "agent/publish/enforcement.h"
 #include "base/clock.h"
 #include "base/mac.h"
+#include "link/address.h"
 #include "link/json_message.h"
+#include "link/syslog.h"
 
 #define LINES_TICK 512 /* a tick is 250 ms */
 #define N_FILES	   5   /* the present one included */
 #define QUIET_NS   60000000000u
 #define RETRY_NS   1000000000u
 #define JOURNALD   "/run/systemd/journal/socket"
+/* Only a second datagram tells that no server took the first one. So a syslog server must have taken entries for
+ * this long before the host is no longer degraded. */
+#define SYSLOG_CALM_NS 5000000000u
 
 /* ---- the target ---- */
 
@@ -45,12 +50,12 @@ static int open_file(struct tw_logfile *logfile)
 	return 0;
 }
 
-static int open_journald(struct tw_logfile *logfile)
+static int open_socket(
+	struct tw_logfile *logfile, const struct sockaddr *address, socklen_t address_len)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNALD};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(address->sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+	if (fd >= 0 && connect(fd, address, address_len) < 0) {
 		int code = -errno;
 
 		close(fd);
@@ -60,14 +65,40 @@ static int open_journald(struct tw_logfile *logfile)
 	return fd < 0 ? -errno : 0;
 }
 
-static bool is_journald(const struct tw_logfile *logfile)
+static int open_unix(struct tw_logfile *logfile, const char *path)
 {
-	return !strcmp(logfile->target, TW_LOGFILE_JOURNALD);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	return open_socket(logfile, (struct sockaddr *)&address, sizeof(address));
+}
+
+static int open_syslog(struct tw_logfile *logfile)
+{
+	const char *where = logfile->target + strlen(TW_LOGFILE_SYSLOG);
+	struct addrinfo *found;
+	int ret;
+
+	if (where[0] == '/')
+		return open_unix(logfile, where);
+	ret = tw_address_resolve(where, AI_NUMERICHOST, &found);
+	if (ret < 0)
+		return ret;
+	ret = open_socket(logfile, found->ai_addr, found->ai_addrlen);
+	freeaddrinfo(found);
+	return ret;
 }
 
 static int open_target(struct tw_logfile *logfile)
 {
-	return is_journald(logfile) ? open_journald(logfile) : open_file(logfile);
+	switch (logfile->kind) {
+	case TW_LOGFILE_IN_JOURNALD:
+		return open_unix(logfile, JOURNALD);
+	case TW_LOGFILE_IN_SYSLOG:
+		return open_syslog(logfile);
+	default:
+		return open_file(logfile);
+	}
 }
 
 static void close_target(struct tw_logfile *logfile)
@@ -158,35 +189,68 @@ static void add_line(struct tw_logfile *logfile, json_t *object)
 	free(text);
 }
 
+/* Sends a datagram to systemd's journal or a syslog server. */
+static void send_message(void *arg, const void *message, size_t len)
+{
+	struct tw_logfile *logfile = arg;
+
+	logfile->sent = send(logfile->fd, message, len, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
 /* Sends an entry to systemd's journal. Returns 0 or a negative errno. */
-static int send_entry(struct tw_logfile *logfile, const Tapwall__V1__LogEntry *e, json_t *object)
+static int send_entry(struct tw_logfile *logfile, const struct tw_event_row *row,
+	const Tapwall__V1__LogEntry *e, json_t *object)
 {
 	tw_auto_buf struct tw_buf out = {0};
-	char *text = json_dumps(object, JSON_COMPACT);
-	ssize_t n = -1;
+	char *text = json_dumps(object, JSON_COMPACT), sentence[TW_SYSLOG_SENTENCE_MAX];
 
 	if (!text)
 		return -ENOMEM;
+	tw_syslog_sentence(row, sentence);
+	tw_buf_addf(&out, "MESSAGE=%s at %s", sentence, e->port);
+	if (e->workload[0])
+		tw_buf_addf(&out, " (%s)", e->workload);
+	if (e->rule[0])
+		tw_buf_addf(&out, ", rule %s", e->rule);
 	tw_buf_addf(&out,
-		"MESSAGE=%s %s %s port %u to %s port %u at %s (%s), rule %s: %s\nPRIORITY=%d\n"
-		"SYSLOG_IDENTIFIER=tapwall\nTAPWALL_EVENT=%s\nTAPWALL_REASON=%s\nTAPWALL_ENTRY=%s\n",
-		e->event, e->proto, e->from ? e->from->address : "", e->from ? e->from->port : 0,
-		e->to ? e->to->address : "", e->to ? e->to->port : 0, e->port, e->workload, e->rule,
+		": %s\nPRIORITY=%d\nSYSLOG_IDENTIFIER=tapwall\nTAPWALL_EVENT=%s\nTAPWALL_REASON=%s\n"
+		"TAPWALL_ENTRY=%s\n",
 		e->reason, strcmp(e->event, "deny") ? 6 : 5, e->event, e->reason, text);
 	free(text);
+	if (out.failed)
+		return -ENOMEM;
+	send_message(logfile, out.data, out.len);
+	return logfile->sent;
+}
+
+/* Sends a sentence of its own. A loss is not counted: the entries it is about are in the counters. */
+static void send_note(struct tw_logfile *logfile, const char *text)
+{
+	tw_auto_buf struct tw_buf out = {0};
+
+	if (logfile->kind == TW_LOGFILE_IN_SYSLOG) {
+		tw_syslog_log(logfile->syslog, TW_LOG_INFO, tw_clock_unix_ns(tw_clock_ns()), text);
+		return;
+	}
+	tw_buf_addf(&out,
+		"MESSAGE=%s\nPRIORITY=6\nSYSLOG_IDENTIFIER=tapwall\nTAPWALL_EVENT=repeated\n",
+		text);
 	if (!out.failed)
-		n = send(logfile->fd, out.data, out.len, MSG_NOSIGNAL);
-	return out.failed ? -ENOMEM : n < 0 ? -errno : 0;
+		send_message(logfile, out.data, out.len);
 }
 
 /* Writes how often chatter was repeated. */
 static void end_chatter(struct tw_logfile *logfile, struct tw_logfile_chatter *chatter)
 {
-	char src[18], dst[18];
+	char src[18], dst[18], text[128];
 
-	if (chatter->repeats && !is_journald(logfile)) {
-		tw_mac_format(chatter->src_mac, src);
-		tw_mac_format(chatter->dst_mac, dst);
+	tw_mac_format(chatter->src_mac, src);
+	tw_mac_format(chatter->dst_mac, dst);
+	if (chatter->repeats && logfile->kind != TW_LOGFILE_IN_FILE) {
+		snprintf(text, sizeof(text), "repeated: a denied frame from %s to %s, %llu times",
+			src, dst, (unsigned long long)chatter->repeats);
+		send_note(logfile, text);
+	} else if (chatter->repeats) {
 		add_line(logfile,
 			json_pack("{s:f, s:s, s:s, s:s, s:I}", "time", tw_clock_unix(tw_clock_ns()),
 				"event", "repeated", "src_mac", src, "dst_mac", dst, "repeats",
@@ -246,12 +310,17 @@ static int take_entry(struct tw_logfile *logfile, const struct tw_telemetry *tel
 		return 0;
 	row.lost_before = logfile->lost;
 	tw_event_row_describe(&row, &telemetry->journal->names, &words);
-	object = tw_json_log_entry(&words.entry);
-	if (is_journald(logfile)) {
-		ret = object ? send_entry(logfile, &words.entry, object) : -ENOMEM;
-		json_decref(object);
+	if (logfile->kind == TW_LOGFILE_IN_SYSLOG) {
+		tw_syslog_row(logfile->syslog, "", &telemetry->journal->names, &row);
+		ret = logfile->sent;
 	} else {
-		add_line(logfile, object);
+		object = tw_json_log_entry(&words.entry);
+		if (logfile->kind == TW_LOGFILE_IN_FILE) {
+			add_line(logfile, object);
+		} else {
+			ret = object ? send_entry(logfile, &row, &words.entry, object) : -ENOMEM;
+			json_decref(object);
+		}
 	}
 	logfile->lost = ret < 0 ? logfile->lost + 1 : 0;
 	logfile->n_lost += ret < 0;
@@ -264,9 +333,12 @@ static void tell(struct tw_logfile *logfile, const struct tw_telemetry *telemetr
 	struct tw_degraded_state *degraded = &telemetry->enforcement->degraded;
 
 	if (ret < 0)
+		logfile->failed_ns = tw_clock_ns();
+	if (ret < 0)
 		tw_degraded_begin(degraded, TW_DEGRADED_LOG, "denials cannot be written to %s: %s",
 			logfile->target, strerror(-ret));
-	else
+	else if (logfile->kind != TW_LOGFILE_IN_SYSLOG || !logfile->failed_ns ||
+		 tw_clock_ns() - logfile->failed_ns >= SYSLOG_CALM_NS)
 		tw_degraded_end(degraded, TW_DEGRADED_LOG);
 	logfile->retry_ns = ret < 0 ? tw_clock_ns() + RETRY_NS : 0;
 }
@@ -286,9 +358,10 @@ static void skip_overwritten(struct tw_logfile *logfile, const struct tw_telemet
 void tw_logfile_tick(struct tw_logfile *logfile, const struct tw_telemetry *telemetry)
 {
 	uint64_t now = tw_clock_ns(), before = logfile->n_lines;
+	bool in_file = logfile->kind == TW_LOGFILE_IN_FILE;
 	int ret = 0;
 
-	if (!logfile->target || now < logfile->retry_ns)
+	if (logfile->kind == TW_LOGFILE_OFF || now < logfile->retry_ns)
 		return;
 	if (logfile->fd < 0)
 		ret = open_target(logfile);
@@ -300,38 +373,84 @@ void tw_logfile_tick(struct tw_logfile *logfile, const struct tw_telemetry *tele
 	while (!ret && logfile->at < telemetry->journal->next &&
 		logfile->n_lines - before < LINES_TICK)
 		ret = take_entry(logfile, telemetry);
-	if (!ret && !is_journald(logfile))
+	if (!ret && in_file)
 		ret = logfile->out.failed ? -ENOMEM : flush_file(logfile);
-	if (ret < 0 && !is_journald(logfile)) {
+	if (ret < 0 && in_file) {
 		logfile->lost += logfile->n_lines - before;
 		logfile->n_lost += logfile->n_lines - before;
 	}
-	/* A full socket of systemd's journal is tried again with the next entry. */
-	if (ret < 0 && is_journald(logfile) && ret != -EAGAIN && ret != -ENOBUFS)
+	/* A full socket is tried again with the next entry. */
+	if (ret < 0 && !in_file && ret != -EAGAIN && ret != -ENOBUFS)
 		close_target(logfile);
 	if (logfile->out.failed)
 		tw_buf_done(&logfile->out);
 	tell(logfile, telemetry, ret);
 }
 
+static bool is_syslog_place(const char *where)
+{
+	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path);
+	struct addrinfo *found;
+
+	if (where[0] == '/')
+		return strlen(where) < max;
+	/* The agent never waits for a name server. */
+	if (tw_address_resolve(where, AI_NUMERICHOST, &found) < 0)
+		return false;
+	freeaddrinfo(found);
+	return true;
+}
+
+/* Returns TW_LOGFILE_OFF if the target is not valid. */
+static enum tw_logfile_kind kind_of(const char *target)
+{
+	size_t scheme = strlen(TW_LOGFILE_SYSLOG);
+
+	if (!target)
+		return TW_LOGFILE_OFF;
+	if (!strcmp(target, TW_LOGFILE_JOURNALD))
+		return TW_LOGFILE_IN_JOURNALD;
+	if (!strncmp(target, TW_LOGFILE_SYSLOG, scheme))
+		return is_syslog_place(target + scheme) ? TW_LOGFILE_IN_SYSLOG : TW_LOGFILE_OFF;
+	return target[0] == '/' && strlen(target) <= PATH_MAX - 8 ? TW_LOGFILE_IN_FILE
+								  : TW_LOGFILE_OFF;
+}
+
+static int make_syslog(struct tw_logfile *logfile)
+{
+	static const struct tw_syslog_what all = {
+		.denials = true, .connections = true, .log = true};
+	char host[256] = "";
+	const struct tw_syslog_sender sender = {.host = host, .app = "tapwalld", .pid = getpid()};
+
+	gethostname(host, sizeof(host) - 1);
+	return tw_syslog_new(&all, &sender, send_message, logfile, &logfile->syslog);
+}
+
 int tw_logfile_init(struct tw_logfile *logfile, const char *target, uint32_t size_mib,
 	const struct tw_telemetry *telemetry, struct tw_err *err)
 {
-	if (target && strcmp(target, TW_LOGFILE_JOURNALD) != 0 &&
-		(target[0] != '/' || strlen(target) > PATH_MAX - 8))
-		return tw_err_set(err, -EINVAL, "--log-to", "write an absolute path, or journald",
+	enum tw_logfile_kind kind = kind_of(target);
+
+	if (target && kind == TW_LOGFILE_OFF)
+		return tw_err_set(err, -EINVAL, "--log-to",
+			"write an absolute path, journald, syslog:ADDRESS:PORT or syslog:/PATH",
 			"invalid target '%s'", target);
-	*logfile = (struct tw_logfile){.target = target,
+	*logfile = (struct tw_logfile){.kind = kind,
+		.target = target,
 		.size_max = (uint64_t)size_mib << 20,
 		.fd = -1,
 		.at = telemetry->journal->next};
+	if (kind == TW_LOGFILE_IN_SYSLOG && make_syslog(logfile) < 0)
+		return tw_err_set(err, -ENOMEM, "--log-to", NULL, "out of memory");
 	return 0;
 }
 
 void tw_logfile_done(struct tw_logfile *logfile)
 {
-	if (!logfile->target)
+	if (logfile->kind == TW_LOGFILE_OFF)
 		return;
 	close_target(logfile);
+	tw_syslog_free(logfile->syslog);
 	tw_buf_done(&logfile->out);
 }

@@ -10,9 +10,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "link/metrics.h"
+#include "link/syslog.h"
 #include "slowpath/export/ipfix.h"
 #include "slowpath/export/sender.h"
-#include "slowpath/export/syslog.h"
 
 enum kind { EXPORT_IPFIX, EXPORT_SYSLOG, EXPORT__MAX };
 
@@ -106,8 +106,10 @@ static int open_syslog(
 		.ca = options->syslog_ca,
 		.cert = options->syslog_cert,
 		.key = options->syslog_key ? options->syslog_key : options->syslog_cert};
-	struct tw_syslog_what what;
 	char host[256] = "";
+	const struct tw_syslog_sender names = {
+		.host = host, .app = "tapwall-slowd", .pid = getpid(), .stream = true};
+	struct tw_syslog_what what;
 	int code;
 
 	if (!options->syslog_ca)
@@ -118,7 +120,7 @@ static int open_syslog(
 			"write words among denials,connections,log", "%s is no list of them",
 			options->syslog_what);
 	gethostname(host, sizeof(host) - 1);
-	if (tw_syslog_new(&what, host, getpid(), give_syslog, export, &export->syslog) < 0)
+	if (tw_syslog_new(&what, &names, give_syslog, export, &export->syslog) < 0)
 		return tw_err_set(err, -ENOMEM, "--syslog", NULL, "out of memory");
 	code = tw_sender_new(&sender, "--syslog", &export->senders[EXPORT_SYSLOG], err);
 	if (!code)

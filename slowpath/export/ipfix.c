@@ -173,7 +173,7 @@ static void put_bytes(struct draft *draft, const void *bytes, size_t len)
 static void put_name(struct draft *draft, const char *name, size_t bytes)
 {
 	bool variable = bytes == VARIABLE;
-	size_t len = tw_terms_cut(name, variable ? TW_IPFIX_NAME_MAX : bytes);
+	size_t len = tw_clean_cut(name, variable ? TW_IPFIX_NAME_MAX : bytes);
 
 	if (variable)
 		put(draft, len, 1);

@@ -12,17 +12,6 @@
 #define POLICER	  138
 #define RPF	  140 /* reverse path: the source cannot be there */
 
-size_t tw_terms_cut(const char *text, size_t max)
-{
-	size_t len = strnlen(text, max + 1);
-
-	if (len <= max)
-		return len;
-	for (len = max; len && ((unsigned char)text[len] & 0xc0) == 0x80;)
-		len--;
-	return len;
-}
-
 static uint8_t dropped_for(int reason)
 {
 	switch (reason) {

@@ -3,7 +3,7 @@
  *
  * In:         texts from agents, which are not trusted. A word that this version does not know gets the
  *             general code.
- * Callers:    ipfix.c, syslog.c; any thread.
+ * Callers:    ipfix.c; any thread.
  * Source:     RFC 5102 §5.11.3 (flowEndReason), RFC 7270 §4.12 (forwardingStatus).
  */
 #pragma once
@@ -13,8 +13,6 @@
 
 #include "link/event_row.h"
 
-/* Returns the length to which a text is cut: at most `max` bytes, without splitting a UTF-8 character. */
-size_t tw_terms_cut(const char *text, size_t max);
 /* Returns forwardingStatus. A rule's reject is "ACL deny" (129), its deny "ACL drop" (130). A connection, or
  * a frame with the verdict would-deny, is "forwarded" (64). */
 uint8_t tw_terms_forwarding(const struct tw_event_row *row, const char *reason);

@@ -142,5 +142,5 @@ ip netns exec "$ns-host" "$tapwalld" --ports 'tap*' --log-to relative --socket "
 	--state-dir "$lab/state" >"$lab/bad.out" 2>&1
 equal "a relative path is refused" 1 $?
 check "and not made" test ! -e relative
-check "with its reason" grep -q "write an absolute path, or journald" "$lab/bad.out"
+check "with its reason" grep -q "write an absolute path, journald, syslog:ADDRESS:PORT" "$lab/bad.out"
 finish

@@ -19,9 +19,9 @@
 #include "base/clean.h"
 #include "base/clock.h"
 #include "fastpath/abi/types.h"
+#include "link/syslog.h"
 #include "slowpath/export/ipfix.h"
 #include "slowpath/export/sender.h"
-#include "slowpath/export/syslog.h"
 #include "slowpath/export/terms.h"
 
 #define N_ROWS	   3000
@@ -279,7 +279,7 @@ static bool is_name(const char *value)
 	char text[1024];
 
 	for (size_t i = 0; i < N_NAMES; i++) {
-		size_t len = tw_terms_cut(names[i], TW_SYSLOG_VALUE_MAX);
+		size_t len = tw_clean_cut(names[i], TW_SYSLOG_VALUE_MAX);
 
 		memcpy(text, names[i], len);
 		text[len] = '\0';
@@ -351,28 +351,70 @@ static void take_syslog(void *arg, const void *message, size_t len)
 	n_syslog++;
 }
 
+static const struct tw_syslog_sender here = {
+	.host = "here", .app = "tapwall-slowd", .pid = 42, .stream = true};
+
 static void test_syslog(void **state)
 {
+	struct tw_syslog_sender odd = here;
 	struct tw_syslog_what what;
 	struct tw_syslog *syslog;
 
+	odd.host = "he\nre ";
 	assert_false(tw_syslog_parse("", &what));
 	assert_false(tw_syslog_parse("denials,", &what));
 	assert_false(tw_syslog_parse("denial", &what));
 	assert_true(tw_syslog_parse("log,denials", &what));
 	assert_true(what.log && what.denials && !what.connections);
-	assert_int_equal(tw_syslog_new(&what, "here", 42, take_syslog, NULL, &syslog), 0);
+	assert_int_equal(tw_syslog_new(&what, &here, take_syslog, NULL, &syslog), 0);
 	tw_syslog_take(syslog, "h\"o]s\\t", &reader);
 	assert_int_equal(n_syslog, count_rows(TW_EVENT_ROW_DENY, false));
 	tw_syslog_free(syslog);
 
 	assert_true(tw_syslog_parse("connections", &what));
 	last_sequence = n_syslog = 0;
-	assert_int_equal(tw_syslog_new(&what, "he\nre ", 42, take_syslog, NULL, &syslog), 0);
+	assert_int_equal(tw_syslog_new(&what, &odd, take_syslog, NULL, &syslog), 0);
 	tw_syslog_take(syslog, "h\"o]s\\t", &reader);
 	assert_int_equal(n_syslog, count_rows(TW_EVENT_ROW_CLOSE, false));
 	tw_syslog_log(syslog, TW_LOG_WARNING, 0, "is not sent");
 	assert_int_equal(n_syslog, count_rows(TW_EVENT_ROW_CLOSE, false));
+	tw_syslog_free(syslog);
+}
+
+static bool has(const char *message, size_t len, const char *text)
+{
+	return memmem(message, len, text, strlen(text)) != NULL;
+}
+
+static void take_datagram(void *arg, const void *message, size_t len)
+{
+	static const char text[] = " deny frame of type 0x0806";
+	const char *at = message;
+
+	assert_memory_equal(at, "<133>1 ", strlen("<133>1 "));
+	assert_false(has(at, len, "agent="));
+	assert_true(has(at, len, " here tapwalld 42 deny [meta sequenceId=\"1\"]"));
+	assert_true(has(at, len, " lostBefore=\"7\"]"));
+	assert_memory_equal(at + len - strlen(text), text, strlen(text));
+	++*(int *)arg;
+}
+
+/* A datagram has no octet count. */
+static void test_datagram(void **state)
+{
+	const struct tw_syslog_what what = {.denials = true};
+	const struct tw_syslog_sender sender = {.host = "here", .app = "tapwalld", .pid = 42};
+	const struct tw_event_row row = {.kind = TW_EVENT_ROW_DENY,
+		.verdict = TW_V_DENY,
+		.ethertype = 0x0806,
+		.lost_before = 7};
+	const struct tw_dictionary none = {0};
+	struct tw_syslog *syslog;
+	int n = 0;
+
+	assert_int_equal(tw_syslog_new(&what, &sender, take_datagram, &n, &syslog), 0);
+	tw_syslog_row(syslog, "", &none, &row);
+	assert_int_equal(n, 1);
 	tw_syslog_free(syslog);
 }
 
@@ -382,13 +424,12 @@ static void test_log(void **state)
 	struct tw_syslog *syslog;
 
 	last_sequence = n_syslog = 0;
-	assert_int_equal(tw_syslog_new(&what, "here", 42, take_syslog, " a ] [b\" c", &syslog), 0);
+	assert_int_equal(tw_syslog_new(&what, &here, take_syslog, " a ] [b\" c", &syslog), 0);
 	tw_syslog_log(syslog, TW_LOG_WARNING, UINT64_MAX, "a ] [b\" c");
 	tw_syslog_free(syslog);
 	last_sequence = 0;
 	assert_int_equal(
-		tw_syslog_new(&what, "here", 42, take_syslog, " \xef\xbb\xbf\xc3\x9f?7 ", &syslog),
-		0);
+		tw_syslog_new(&what, &here, take_syslog, " \xef\xbb\xbf\xc3\x9f?7 ", &syslog), 0);
 	tw_syslog_log(syslog, TW_LOG_WARNING, 0, "\xc3\x9f\n7 ");
 	tw_syslog_free(syslog);
 	assert_int_equal(n_syslog, 2);
@@ -396,12 +437,12 @@ static void test_log(void **state)
 
 static void test_cut(void **state)
 {
-	assert_int_equal(tw_terms_cut("", 4), 0);
-	assert_int_equal(tw_terms_cut("abcd", 4), 4);
-	assert_int_equal(tw_terms_cut("abcde", 4), 4);
-	assert_int_equal(tw_terms_cut("abc\xc3\x9f", 4), 3);
-	assert_int_equal(tw_terms_cut("ab\xe2\x82\xac", 4), 2);
-	assert_int_equal(tw_terms_cut("\x80\x80\x80", 2), 0);
+	assert_int_equal(tw_clean_cut("", 4), 0);
+	assert_int_equal(tw_clean_cut("abcd", 4), 4);
+	assert_int_equal(tw_clean_cut("abcde", 4), 4);
+	assert_int_equal(tw_clean_cut("abc\xc3\x9f", 4), 3);
+	assert_int_equal(tw_clean_cut("ab\xe2\x82\xac", 4), 2);
+	assert_int_equal(tw_clean_cut("\x80\x80\x80", 2), 0);
 }
 
 /* ---- the sender ---- */
@@ -598,6 +639,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_ipfix, make_rows, free_rows),
 		cmocka_unit_test_setup_teardown(test_syslog, make_rows, free_rows),
+		cmocka_unit_test(test_datagram),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_stopped),

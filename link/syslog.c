@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "slowpath/export/syslog.h"
+#include "link/syslog.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,7 +15,6 @@
 #include "base/clean.h"
 #include "base/mac.h"
 #include "fastpath/abi/names.h"
-#include "slowpath/export/terms.h"
 
 #define LOCAL0	     (16 << 3)
 #define NOTICE	     5
@@ -33,7 +32,9 @@ struct tw_syslog {
 	struct tw_syslog_what what;
 	tw_syslog_put *put;
 	void *arg;
+	const char *app;
 	int pid;
+	bool stream;
 	char host[HOST_MAX + 1];
 	_Atomic uint32_t sequence;
 	/* Only for the recorder's thread: the second that `second_text` shows. */
@@ -66,7 +67,7 @@ static void put_text(struct draft *draft, const char *text)
 static void put_param(struct draft *draft, const char *name, const char *value)
 {
 	char text[TW_SYSLOG_VALUE_MAX + 1], param[2 * TW_SYSLOG_VALUE_MAX + 64];
-	size_t len = tw_terms_cut(value, TW_SYSLOG_VALUE_MAX), n;
+	size_t len = tw_clean_cut(value, TW_SYSLOG_VALUE_MAX), n;
 
 	if (!len)
 		return;
@@ -108,16 +109,16 @@ static void begin(struct tw_syslog *syslog, struct draft *draft, int severity, c
 
 	draft->len = COUNT_MAX;
 	draft->len += (size_t)snprintf(draft->bytes + draft->len, sizeof(draft->bytes) - draft->len,
-		"<%d>1 %s.%06uZ %s tapwall-slowd %d %s [meta sequenceId=\"%u\"]", LOCAL0 | severity,
-		second, (unsigned int)(unix_ns % NS_PER_S / NS_PER_US), syslog->host, syslog->pid,
-		msgid, sequence);
+		"<%d>1 %s.%06uZ %s %s %d %s [meta sequenceId=\"%u\"]", LOCAL0 | severity, second,
+		(unsigned int)(unix_ns % NS_PER_S / NS_PER_US), syslog->host, syslog->app,
+		syslog->pid, msgid, sequence);
 }
 
-/* Writes the octet count, and passes the message on. */
+/* Writes the octet count, if needed, and passes the message on. */
 static void end(struct tw_syslog *syslog, struct draft *draft)
 {
 	char count[COUNT_MAX + 1];
-	int n = snprintf(count, sizeof(count), "%zu ", draft->len - COUNT_MAX);
+	int n = syslog->stream ? snprintf(count, sizeof(count), "%zu ", draft->len - COUNT_MAX) : 0;
 
 	memcpy(draft->bytes + COUNT_MAX - n, count, (size_t)n);
 	syslog->put(syslog->arg, draft->bytes + COUNT_MAX - n, draft->len - COUNT_MAX + (size_t)n);
@@ -128,6 +129,7 @@ static void end(struct tw_syslog *syslog, struct draft *draft)
 /* The facts of a row as texts. */
 struct words {
 	const char *verdict, *proto;
+	const char *what; /* MSGID */
 	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN], proto_text[TW_EVENT_PROTO_TEXT];
 	bool has_ports, icmp;
 };
@@ -145,10 +147,13 @@ static void write_address(const uint8_t addr[16], char ret[INET6_ADDRSTRLEN])
 static void describe(const struct tw_event_row *row, struct words *ret)
 {
 	*ret = (struct words){0};
-	ret->verdict = row->verdict == TW_V_WOULD_DENY	 ? "would-deny"
-		       : row->kind == TW_EVENT_ROW_CLOSE ? "allow"
-		       : row->verdict == TW_V_REJECT	 ? "reject"
-							 : "deny";
+	ret->verdict = row->verdict == TW_V_WOULD_DENY	? "would-deny"
+		       : row->kind != TW_EVENT_ROW_DENY ? "allow"
+		       : row->verdict == TW_V_REJECT	? "reject"
+							: "deny";
+	ret->what = row->kind == TW_EVENT_ROW_CLOSE	 ? "close"
+		    : strcmp(ret->verdict, "allow") != 0 ? ret->verdict
+							 : "open";
 	if (!row->has_ends)
 		return;
 	ret->proto = tw_event_row_proto(row->proto, ret->proto_text);
@@ -177,7 +182,7 @@ static void put_ends(struct draft *draft, const struct tw_dictionary *names,
 	put_param(draft, "dstWorkload", tw_dictionary_text(names, row->to_workload));
 }
 
-static void put_denial(
+static void put_frame(
 	struct draft *draft, const struct tw_dictionary *names, const struct tw_event_row *row)
 {
 	char mac[TW_MAC_TEXT];
@@ -193,6 +198,8 @@ static void put_denial(
 	if (row->vlan & 0xfff)
 		put_number(draft, "vlan", row->vlan & 0xfff);
 	put_number(draft, "bytes", row->len);
+	if (row->lost_before)
+		put_number(draft, "lostBefore", row->lost_before);
 }
 
 static void put_close(
@@ -211,31 +218,36 @@ static void put_close(
 }
 
 /* The text has only words of tapwall's own, addresses and numbers, so it is ASCII. */
-static void put_sentence(
-	struct draft *draft, const struct tw_event_row *row, const struct words *words)
+static void write_sentence(
+	const struct tw_event_row *row, const struct words *words, char ret[TW_SYSLOG_SENTENCE_MAX])
 {
-	char text[256], from_port[8] = "", to_port[8] = "";
+	char from_port[8] = "", to_port[8] = "";
 
 	if (words->has_ports) {
 		snprintf(from_port, sizeof(from_port), " %u", row->from_port);
 		snprintf(to_port, sizeof(to_port), " %u", row->to_port);
 	}
 	if (row->has_ends)
-		snprintf(text, sizeof(text), " %s %s %s%s to %s%s",
-			row->kind == TW_EVENT_ROW_CLOSE ? "close" : words->verdict, words->proto,
-			words->from, from_port, words->to, to_port);
+		snprintf(ret, TW_SYSLOG_SENTENCE_MAX, "%s %s %s%s to %s%s", words->what,
+			words->proto, words->from, from_port, words->to, to_port);
 	else
-		snprintf(text, sizeof(text), " %s frame of type 0x%04x", words->verdict,
+		snprintf(ret, TW_SYSLOG_SENTENCE_MAX, "%s frame of type 0x%04x", words->what,
 			row->ethertype);
-	put_text(draft, text);
 }
 
-static void take_row(struct tw_syslog *syslog, const char *agent,
-	const struct tw_event_reader *reader, const struct tw_event_row *row)
+void tw_syslog_sentence(const struct tw_event_row *row, char ret[TW_SYSLOG_SENTENCE_MAX])
 {
-	const struct tw_dictionary *names = &reader->dictionary;
-	bool denied = row->kind == TW_EVENT_ROW_DENY;
+	struct words words;
+
+	describe(row, &words);
+	write_sentence(row, &words, ret);
+}
+
+void tw_syslog_row(struct tw_syslog *syslog, const char *agent, const struct tw_dictionary *names,
+	const struct tw_event_row *row)
+{
 	time_t second = (time_t)(row->time_ns / NS_PER_S);
+	char sentence[TW_SYSLOG_SENTENCE_MAX];
 	struct words words;
 	struct draft draft;
 
@@ -243,20 +255,21 @@ static void take_row(struct tw_syslog *syslog, const char *agent,
 	if (second != syslog->second || !syslog->second_text[0])
 		write_second(second, syslog->second_text);
 	syslog->second = second;
-	begin(syslog, &draft, denied ? NOTICE : INFO, syslog->second_text, row->time_ns,
-		denied ? words.verdict : "close");
+	begin(syslog, &draft, row->kind == TW_EVENT_ROW_DENY ? NOTICE : INFO, syslog->second_text,
+		row->time_ns, words.what);
 	put_text(&draft, "[" TW_SYSLOG_ID);
 	put_param(&draft, "agent", agent);
 	put_param(&draft, "verdict", words.verdict);
 	put_param(&draft, "reason", tw_dictionary_text(names, row->reason));
 	put_param(&draft, "rule", tw_dictionary_text(names, row->rule));
 	put_ends(&draft, names, row, &words);
-	if (denied)
-		put_denial(&draft, names, row);
-	else
+	if (row->kind == TW_EVENT_ROW_CLOSE)
 		put_close(&draft, names, row);
-	put_text(&draft, "]");
-	put_sentence(&draft, row, &words);
+	else
+		put_frame(&draft, names, row);
+	put_text(&draft, "] ");
+	write_sentence(row, &words, sentence);
+	put_text(&draft, sentence);
 	end(syslog, &draft);
 }
 
@@ -268,7 +281,7 @@ void tw_syslog_take(
 
 		if ((row->kind == TW_EVENT_ROW_DENY && syslog->what.denials) ||
 			(row->kind == TW_EVENT_ROW_CLOSE && syslog->what.connections))
-			take_row(syslog, agent, reader, row);
+			tw_syslog_row(syslog, agent, &reader->dictionary, row);
 	}
 }
 
@@ -284,7 +297,7 @@ static bool is_ascii(const char *text)
 void tw_syslog_log(
 	struct tw_syslog *syslog, enum tw_log_level level, uint64_t unix_ns, const char *text)
 {
-	size_t len = tw_terms_cut(text, TW_SYSLOG_MAX / 2);
+	size_t len = tw_clean_cut(text, TW_SYSLOG_MAX / 2);
 	char second[TIME_TEXT];
 	struct draft draft;
 
@@ -319,8 +332,8 @@ bool tw_syslog_parse(const char *text, struct tw_syslog_what *ret)
 	return true;
 }
 
-int tw_syslog_new(const struct tw_syslog_what *what, const char *host, int pid, tw_syslog_put *put,
-	void *arg, struct tw_syslog **ret)
+int tw_syslog_new(const struct tw_syslog_what *what, const struct tw_syslog_sender *sender,
+	tw_syslog_put *put, void *arg, struct tw_syslog **ret)
 {
 	struct tw_syslog *syslog = tw_alloc(sizeof(*syslog));
 	size_t n = 0;
@@ -330,9 +343,11 @@ int tw_syslog_new(const struct tw_syslog_what *what, const char *host, int pid, 
 	syslog->what = *what;
 	syslog->put = put;
 	syslog->arg = arg;
-	syslog->pid = pid;
+	syslog->pid = sender->pid;
+	syslog->app = sender->app;
+	syslog->stream = sender->stream;
 	/* HOSTNAME has printable ASCII without spaces (RFC 5424 §6). */
-	for (; *host && n < HOST_MAX; host++)
+	for (const char *host = sender->host; *host && n < HOST_MAX; host++)
 		if (*host > ' ' && *host < 0x7f)
 			syslog->host[n++] = *host;
 	if (!n)
