@@ -11,7 +11,8 @@
  *             directory's struct. turn.c acts on the flags, in a fixed order.
  * Order:      daemon.c sets everything up from right to left, and ends it in reverse.
  * Invariants: 1. One thread; no module blocks. A second thread only moves events from the kernel's buffer into a
- *                queue (observe/ring.h), a third one writes and reads the spool's files (observe/spool_disk.h).
+ *                queue (observe/ring.h), a third one writes and reads the spool's files (observe/spool_disk.h), a
+ *                fourth one reads policies that are to be applied (publish/apply.h).
  *             2. Ending the agent, in any way, changes nothing that is enforced.
  *             3. No cycle of files (tests/lint/structure).
  */

@@ -323,6 +323,9 @@ static int init_rest(struct tw_agent *agent, struct tw_err *err)
 		ret = tw_captures_new(&agent->telemetry, &agent->telemetry.captures, err);
 	if (!ret)
 		ret = tw_asks_new(&agent->telemetry, &agent->telemetry.asks, err);
+	if (!ret &&
+		tw_apply_new(&agent->loop, &agent->enforcement, &agent->enforcement.applies) < 0)
+		ret = tw_err_set(err, -ENOMEM, "start", NULL, "cannot start a thread");
 	if (!ret)
 		ret = tw_server_new(&server, &agent->server, err);
 	if (!ret)
@@ -463,6 +466,7 @@ static void done(struct tw_agent *agent)
 	tw_dial_done(&agent->dial);
 	tw_metrics_free(agent->metrics);
 	tw_server_free(agent->server);
+	tw_apply_free(agent->enforcement.applies);
 	tw_captures_free(agent->telemetry.captures);
 	tw_asks_free(agent->telemetry.asks);
 	tw_events_free(agent->telemetry.events);

@@ -167,9 +167,11 @@ void tw_turn_act(void *arg)
 	bool ticked = agent->ticked;
 
 	agent->ticked = false;
-	if (agent->reload)
+	/* A second SIGHUP waits until the file that the first one named is read. */
+	if (agent->reload && tw_apply_is_idle(&agent->enforcement)) {
+		agent->reload = false;
 		tw_resume_reload(&agent->enforcement);
-	agent->reload = false;
+	}
 	if (agent->latch_ready)
 		look_at_latch(agent);
 	agent->latch_ready = false;
@@ -182,6 +184,7 @@ void tw_turn_act(void *arg)
 		tw_quarantine_tick(&agent->enforcement);
 		look_at_host(&agent->host);
 	}
+	tw_apply_next(&agent->enforcement);
 	turn_ports(agent, ticked);
 	if (ticked || agent->telemetry.leased)
 		take_leases(&agent->enforcement);

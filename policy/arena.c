@@ -18,7 +18,7 @@ struct tw_arena_chunk {
 };
 
 struct tw_arena_pool {
-	unsigned int refs;
+	_Atomic unsigned int refs;
 	size_t bytes;
 	struct tw_arena_chunk *chunks; /* the current chunk first */
 };

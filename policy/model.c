@@ -68,7 +68,9 @@ int tw_policy_copy(const struct tw_policy *old, bool apart, struct tw_policy **r
 
 	if (!p)
 		return -ENOMEM;
-	*p = *old;
+	/* Another thread may take a reference to `old` meanwhile. */
+	memcpy((char *)p + sizeof(p->refs), (const char *)old + sizeof(old->refs),
+		sizeof(*p) - sizeof(p->refs));
 	p->refs = 1;
 	p->arena = (struct tw_arena){0};
 	p->sets.arena = (struct tw_arena){0};

@@ -234,7 +234,7 @@ struct tw_policy_text {
 };
 
 struct tw_policy {
-	unsigned int refs;
+	_Atomic unsigned int refs; /* first: it is not copied */
 	uint64_t seed;
 	struct tw_arena arena;
 	struct tw_arena

@@ -2,6 +2,7 @@
 #include "policy/views.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,8 @@ struct kept {
 };
 
 struct tw_views {
-	unsigned int refs;
+	_Atomic unsigned int refs;
+	pthread_mutex_t lock; /* guards all below */
 	size_t bytes;
 	struct kept *newest;
 	struct kept *oldest;
@@ -38,6 +40,7 @@ int tw_views_new(struct tw_views **ret)
 	if (!views)
 		return -ENOMEM;
 	views->refs = 1;
+	pthread_mutex_init(&views->lock, NULL);
 	*ret = views;
 	return 0;
 }
@@ -70,6 +73,7 @@ void tw_views_free(struct tw_views *views)
 		older = at->older;
 		free_kept(at);
 	}
+	pthread_mutex_destroy(&views->lock);
 	free(views);
 }
 
@@ -140,7 +144,7 @@ static void move_view(struct tw_image_view *view, uint32_t by)
 	move(&view->cells.groups, by);
 }
 
-int tw_views_copy(struct tw_views *views, const struct tw_view_key *key, struct tw_words *words,
+static int copy_view(struct tw_views *views, const struct tw_view_key *key, struct tw_words *words,
 	struct tw_view_built *ret)
 {
 	struct kept *kept = *find(views, key);
@@ -163,6 +167,17 @@ int tw_views_copy(struct tw_views *views, const struct tw_view_key *key, struct 
 	return 0;
 }
 
+int tw_views_copy(struct tw_views *views, const struct tw_view_key *key, struct tw_words *words,
+	struct tw_view_built *ret)
+{
+	int err;
+
+	pthread_mutex_lock(&views->lock);
+	err = copy_view(views, key, words, ret);
+	pthread_mutex_unlock(&views->lock);
+	return err;
+}
+
 /* Copies the words of a view and records which of them are offsets. False if out of memory. */
 static bool fill(struct kept *kept, const struct tw_words *words, size_t first)
 {
@@ -179,10 +194,26 @@ static bool fill(struct kept *kept, const struct tw_words *words, size_t first)
 	return true;
 }
 
+static void put_view(struct tw_views *views, struct kept *kept)
+{
+	struct kept **at = find(views, &kept->key);
+
+	/* Another thread has built the same view meanwhile. */
+	if (*at) {
+		free_kept(kept);
+		return;
+	}
+	*at = kept;
+	put_first(views, kept);
+	views->bytes += bytes_of(kept);
+	while (views->oldest && views->bytes > TW_VIEWS_BYTES_MAX)
+		drop(views, views->oldest);
+}
+
 void tw_views_keep(struct tw_views *views, const struct tw_view_key *key,
 	const struct tw_words *words, size_t first, const struct tw_view_built *built)
 {
-	struct kept **bucket = bucket_of(views, key), *kept;
+	struct kept *kept;
 
 	if ((words->v.n - first) * sizeof(uint32_t) > TW_VIEW_BYTES_MAX)
 		return;
@@ -193,10 +224,7 @@ void tw_views_keep(struct tw_views *views, const struct tw_view_key *key,
 	}
 	kept->key = *key;
 	kept->built = *built;
-	kept->next = *bucket;
-	*bucket = kept;
-	put_first(views, kept);
-	views->bytes += bytes_of(kept);
-	while (views->oldest && views->bytes > TW_VIEWS_BYTES_MAX)
-		drop(views, views->oldest);
+	pthread_mutex_lock(&views->lock);
+	put_view(views, kept);
+	pthread_mutex_unlock(&views->lock);
 }

@@ -7,7 +7,7 @@
  *             (tests/policy/unit/delta.c).
  * Bounds:     TW_VIEWS_BYTES_MAX in all; the least recently used views are dropped first. Views
  *             larger than TW_VIEW_BYTES_MAX are not kept.
- * Callers:    compile.c, one thread.
+ * Callers:    compile.c, in any thread: the compilers of two policies may use one cache at the same time.
  */
 #pragma once
 

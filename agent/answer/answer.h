@@ -70,6 +70,12 @@ int tw_answer_install(
 int tw_answer_remove(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret_stream);
 
+/* Answer ApplyRequest and ReloadRequest, once the policy is in force or refused. */
+int tw_answer_apply(struct tw_answer_ctx *ctx, enum tw_role role,
+	const Tapwall__V1__Request *request, struct tw_buf *out, struct tw_responses **ret_stream);
+int tw_answer_reload(struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request,
+	struct tw_buf *out, struct tw_responses **ret_stream);
+
 /* Answers PolicyVersionsRequest. */
 int tw_answer_versions(
 	struct tw_answer_ctx *ctx, const Tapwall__V1__Request *request, struct tw_buf *out);

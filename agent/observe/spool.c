@@ -72,7 +72,7 @@ static void free_data(struct tw_spool *spool, struct tw_chunk *chunk)
 static void submit(struct tw_spool *spool, struct tw_chunk *chunk, enum tw_spool_work work)
 {
 	chunk->busy = true;
-	chunk->job = (struct tw_spool_job){.work = work,
+	chunk->job = (struct tw_spool_job){.what = work,
 		.part = chunk->part,
 		.data = chunk->data.data,
 		.len = chunk->data.len};
@@ -101,7 +101,7 @@ static void remove_chunk(struct tw_spool *spool, struct tw_chunk *before, struct
 	if (spool->last == chunk)
 		spool->last = before;
 	spool->memory -= chunk->data.max;
-	if (chunk->busy && chunk->job.work == TW_SPOOL_WRITE)
+	if (chunk->busy && chunk->job.what == TW_SPOOL_WRITE)
 		spool->writing -= chunk->data.max;
 	if (chunk->on_disk)
 		spool->disk_bytes -= chunk->part.file_bytes;
@@ -539,9 +539,9 @@ bool tw_spool_turn(struct tw_spool *spool)
 		bool was_dead = chunk->dead;
 
 		chunk->busy = false;
-		if (job->work == TW_SPOOL_WRITE)
+		if (job->what == TW_SPOOL_WRITE)
 			end_write(spool, chunk);
-		else if (job->work == TW_SPOOL_READ)
+		else if (job->what == TW_SPOOL_READ)
 			end_read(spool, chunk);
 		if (was_dead)
 			end_chunk(spool, chunk);

@@ -2,8 +2,7 @@
 /* spool_disk.h: writes and reads the files of the spool in a thread of its own.
  *
  * Why:        a disk may hang, and the agent's loop must not wait for it.
- * How:        the loop hands a job to the thread, and gets it back when tw_spool_disk_fd() is readable. Jobs are done
- *             in order, one at a time.
+ * How:        base/worker.h. A job comes back when tw_spool_disk_fd() is readable.
  * Invariants: between tw_spool_disk_submit() and tw_spool_disk_take(), only the thread touches the job and the memory
  *             that it points to.
  * Callers:    spool.c, in the loop's thread.
@@ -15,6 +14,7 @@
 #include <stdint.h>
 
 #include "agent/observe/spool_file.h"
+#include "base/worker.h"
 
 enum tw_spool_work {
 	TW_SPOOL_WRITE,
@@ -23,8 +23,9 @@ enum tw_spool_work {
 };
 
 struct tw_spool_job {
-	struct tw_spool_job *next;
-	enum tw_spool_work work;
+	struct tw_work work; /* first, so that the thread finds the job */
+	int dir_fd;	     /* set by tw_spool_disk_submit() */
+	enum tw_spool_work what;
 	struct tw_spool_part part;
 	const void *data; /* TW_SPOOL_WRITE: bytes to write */
 	size_t len;

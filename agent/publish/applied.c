@@ -174,7 +174,7 @@ static void add_unprotected(struct tw_applied *applied, const struct tw_agent_po
 	applied->failed = true;
 }
 
-static void fill_ports(struct tw_applied *applied, const struct tw_enforcement *enforcement,
+int tw_applied_list_ports(struct tw_applied *applied, const struct tw_enforcement *enforcement,
 	const struct tw_plan *plan)
 {
 	tw_vec_foreach (&plan->rows, row) {
@@ -186,6 +186,7 @@ static void fill_ports(struct tw_applied *applied, const struct tw_enforcement *
 		if (was_filtered(enforcement, row->port))
 			add_unprotected(applied, row->port);
 	}
+	return applied->failed ? -ENOMEM : 0;
 }
 
 int tw_applied_refuse(const struct tw_applied *applied, const char *source, struct tw_err *err)
@@ -228,11 +229,11 @@ static void on_change(void *arg, enum tw_changed what, enum tw_change change, co
 		find_mode_danger(changes, name);
 }
 
-int tw_applied_fill(struct tw_applied *applied, const struct tw_enforcement *enforcement,
-	const struct tw_inforce *now, const struct tw_plan *plan)
+/* Learned addresses are no change, so the policies are compared as they are written. */
+int tw_applied_compare(
+	struct tw_applied *applied, const struct tw_inforce *old, const struct tw_inforce *now)
 {
-	struct changes changes = {
-		applied, enforcement->inforce ? enforcement->inforce->policy : NULL, now->policy};
+	struct changes changes = {applied, old ? old->written : NULL, now->written};
 	int ret;
 
 	applied->unchanged = true;
@@ -240,7 +241,6 @@ int tw_applied_fill(struct tw_applied *applied, const struct tw_enforcement *enf
 	if (changes.old)
 		find_option_dangers(&changes);
 	ret = tw_policy_diff(changes.old, changes.now, on_change, &changes);
-	fill_ports(applied, enforcement, plan);
 	if (!ret && applied->failed)
 		ret = -ENOMEM;
 	return ret;

@@ -39,9 +39,13 @@ struct tw_applied {
 	uint64_t publish_ns;
 };
 
-/* Lists the changes from the policy in force, if there is one, to `now`. Returns 0 or -ENOMEM. */
-int tw_applied_fill(struct tw_applied *applied, const struct tw_enforcement *enforcement,
-	const struct tw_inforce *now, const struct tw_plan *plan);
+/* Lists the changes from a policy, which may be NULL, to `now`, without those of ports. Any thread may call it. Returns 0
+ * or -ENOMEM. */
+int tw_applied_compare(
+	struct tw_applied *applied, const struct tw_inforce *old, const struct tw_inforce *now);
+/* Lists the ports that a plan changes. Returns 0 or -ENOMEM. */
+int tw_applied_list_ports(struct tw_applied *applied, const struct tw_enforcement *enforcement,
+	const struct tw_plan *plan);
 /* Fills `err` with the ports that would no longer be filtered. Returns -ECANCELED. */
 int tw_applied_refuse(const struct tw_applied *applied, const char *source, struct tw_err *err);
 void tw_applied_done(struct tw_applied *applied);

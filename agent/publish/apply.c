@@ -2,6 +2,7 @@
 #include "agent/publish/apply.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/ports/host.h"
@@ -16,7 +17,11 @@
 #include "base/folder.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/worker.h"
 #include "policy/files.h"
+
+#define LARGE  ((size_t)1 << 20) /* bytes of a text whose reading is logged */
+#define END_MS 1000		 /* the time that a stop waits for the thread */
 
 static void log_dangers(const struct tw_apply *apply)
 {
@@ -29,8 +34,7 @@ static void log_dangers(const struct tw_apply *apply)
 		tw_log(TW_LOG_WARNING, "policy %s: %s", source, *danger);
 }
 
-static void log_outcome(
-	const struct tw_enforcement *enforcement, const struct tw_apply *apply, int result)
+static void log_diags(const struct tw_apply *apply)
 {
 	const char *source = apply->order.source;
 
@@ -40,16 +44,14 @@ static void log_outcome(
 			diag->file ? diag->file : "", diag->file ? diag->file_line : diag->line,
 			diag->column, diag->text, diag->hint ? "; " : "",
 			diag->hint ? diag->hint : "");
-	if (result < 0)
-		tw_log(TW_LOG_ERR, "policy %s refused%s: %s%s%s", source,
-			enforcement->inforce ? ", the old one stays" : "", apply->err.text,
-			apply->err.hint[0] ? "; " : "", apply->err.hint);
-	if (result < 0)
-		return;
+}
+
+static void log_success(const struct tw_enforcement *enforcement, const struct tw_apply *apply)
+{
 	log_dangers(apply);
 	tw_log(TW_LOG_INFO,
-		"policy %s is in force as number %llu: %zu rules, %zu workloads (%.1f ms)", source,
-		(unsigned long long)enforcement->generation,
+		"policy %s is in force as number %llu: %zu rules, %zu workloads (%.1f ms)",
+		apply->order.source, (unsigned long long)enforcement->generation,
 		tw_policy_n_rules(enforcement->inforce->policy),
 		tw_policy_n_workloads(enforcement->inforce->policy),
 		(double)(apply->applied.compile_ns + apply->applied.publish_ns) / 1e6);
@@ -78,7 +80,50 @@ static void settle(
 		tw_tripwire_begin(enforcement);
 }
 
-int tw_apply_policy(struct tw_enforcement *enforcement, struct tw_apply *apply)
+/* ---- the steps of an order ---- */
+
+static void begin(struct tw_enforcement *enforcement, struct tw_apply *apply)
+{
+	/* A file that changes from now on is newer than the policy. */
+	if (!apply->order.file_mark)
+		apply->order.file_mark = tw_policy_file_mark(
+			enforcement->policy_file, enforcement->host->options->policy);
+	tw_draft_begin(&apply->draft, enforcement);
+}
+
+/* Runs in any thread. Without memory, diagnostics keep their lines in the joined text. */
+static void read_policy(struct tw_apply *apply)
+{
+	tw_draft_read(&apply->draft, &apply->order, &apply->diags, &apply->applied);
+	tw_files_place(apply->order.text, apply->order.len, &apply->diags);
+}
+
+static void refuse(struct tw_enforcement *enforcement, struct tw_apply *apply)
+{
+	tw_files_place(apply->order.text, apply->order.len, &apply->diags);
+	if (apply->order.dry_run)
+		return;
+	log_diags(apply);
+	tw_log(TW_LOG_ERR, "policy %s refused%s: %s%s%s", apply->order.source,
+		enforcement->inforce ? ", the old one stays" : "", apply->err.text,
+		apply->err.hint[0] ? "; " : "", apply->err.hint);
+	tw_policy_file_refused(
+		enforcement->policy_file, apply->order.source, &apply->diags, &apply->err);
+}
+
+static void settle_return(
+	struct tw_enforcement *enforcement, const struct tw_apply *apply, int result)
+{
+	const struct tw_inforce *from = apply->draft.old;
+
+	if (result < 0)
+		tw_confirm_retry(enforcement->confirm);
+	else
+		tw_confirm_note_return(enforcement, from ? from->source : "that was applied");
+}
+
+/* Puts the policy that was read in force, and reports that. */
+static int put_in_force(struct tw_enforcement *enforcement, struct tw_apply *apply)
 {
 	const struct tw_apply_order *order = &apply->order;
 	int ret = 0;
@@ -88,26 +133,55 @@ int tw_apply_policy(struct tw_enforcement *enforcement, struct tw_apply *apply)
 	if (!ret && order->confirm_s && !order->dry_run)
 		ret = tw_tripwire_set(enforcement, order->tripwire, &apply->err);
 	if (!ret) {
-		ret = tw_publish_apply(
-			enforcement, order, &apply->diags, &apply->applied, &apply->err);
+		ret = tw_publish_apply(enforcement, order, &apply->draft, &apply->diags,
+			&apply->applied, &apply->err);
 		if (!order->dry_run && !order->adopt)
 			settle(enforcement, order, ret);
 	}
-	/* Without memory, diagnostics keep their lines in the joined text. */
-	tw_files_place(order->text, order->len, &apply->diags);
-	if (order->dry_run)
-		return ret;
-	log_outcome(enforcement, apply, ret);
 	if (ret < 0)
-		tw_policy_file_refused(
-			enforcement->policy_file, apply->order.source, &apply->diags, &apply->err);
-	else
+		refuse(enforcement, apply);
+	if (!ret && !order->dry_run) {
+		log_success(enforcement, apply);
 		tw_policy_file_accepted(enforcement->policy_file);
-	tw_apply_tell(enforcement);
+	}
+	if (!order->dry_run)
+		tw_apply_tell(enforcement);
+	if (order->returns)
+		settle_return(enforcement, apply, ret);
 	return ret;
 }
 
-int tw_apply_file(struct tw_enforcement *enforcement, struct tw_apply *apply, char **ret_text)
+/* Runs in any thread. */
+static int look_for_warnings(struct tw_apply *apply)
+{
+	int ret = tw_draft_check(&apply->draft, &apply->diags);
+
+	tw_files_place(apply->order.text, apply->order.len, &apply->diags);
+	return ret;
+}
+
+static void log_warnings(const struct tw_apply *apply, int result)
+{
+	if (result < 0)
+		tw_log(TW_LOG_WARNING,
+			"policy: out of memory while looking for rules that never match");
+	if (!apply->order.dry_run)
+		log_diags(apply);
+}
+
+int tw_apply_now(struct tw_enforcement *enforcement, struct tw_apply *apply)
+{
+	int ret;
+
+	begin(enforcement, apply);
+	read_policy(apply);
+	ret = put_in_force(enforcement, apply);
+	if (!ret)
+		log_warnings(apply, look_for_warnings(apply));
+	return ret;
+}
+
+int tw_apply_read_file(struct tw_enforcement *enforcement, struct tw_apply *apply, char **ret_text)
 {
 	const char *paths = enforcement->host->options->policy, *path;
 	bool in_file; /* the error is about a file of the directory `path` */
@@ -129,14 +203,255 @@ int tw_apply_file(struct tw_enforcement *enforcement, struct tw_apply *apply, ch
 		return ret;
 	}
 	apply->order.text = *ret_text;
-	return tw_apply_policy(enforcement, apply);
+	apply->order.file_mark = tw_policy_text_mark(*ret_text, apply->order.len);
+	return 0;
 }
 
 void tw_apply_done(struct tw_apply *apply)
 {
+	tw_draft_done(&apply->draft);
 	tw_diags_done(&apply->diags);
 	tw_applied_done(&apply->applied);
 }
+
+/* ---- orders, and the thread that reads them ---- */
+
+enum step { STEP_READ, STEP_CHECK };
+
+struct tw_apply_job {
+	struct tw_work work; /* first, so that the thread finds the job */
+	struct tw_apply_job *next;
+	struct tw_enforcement *enforcement; /* the thread does not touch it */
+	struct tw_apply apply;		    /* its order points to the four strings */
+	char *text;
+	char *source;
+	char *author;
+	char *comment;
+	enum step step;
+	int check_code;
+	tw_apply_ended *ended; /* NULL: none, or its client has left */
+	void *arg;
+};
+
+struct tw_applies {
+	struct tw_loop *loop;
+	struct tw_watch watch;
+	struct tw_worker *worker;
+	struct tw_apply_job *running; /* NULL: none */
+	struct tw_apply_job *waiting, **last;
+	size_t n;     /* orders, with the running one */
+	size_t bytes; /* of their texts */
+};
+
+static void job_free(struct tw_apply_job *job)
+{
+	if (!job)
+		return;
+	tw_apply_done(&job->apply);
+	free(job->text);
+	free(job->source);
+	free(job->author);
+	free(job->comment);
+	free(job);
+}
+
+static void do_step(struct tw_work *work)
+{
+	struct tw_apply_job *job = (struct tw_apply_job *)work;
+
+	if (job->step == STEP_READ)
+		read_policy(&job->apply);
+	else
+		job->check_code = look_for_warnings(&job->apply);
+}
+
+static void submit(struct tw_apply_job *job, enum step step)
+{
+	job->step = step;
+	tw_worker_submit(job->enforcement->applies->worker, &job->work);
+}
+
+static void end_job(struct tw_apply_job *job, int result)
+{
+	struct tw_applies *applies = job->enforcement->applies;
+
+	applies->running = NULL;
+	applies->n--;
+	applies->bytes -= job->apply.order.len;
+	if (job->ended)
+		job->ended(job->arg, &job->apply, result);
+	job_free(job);
+}
+
+/* Goes on after a step. */
+static void go_on(struct tw_apply_job *job)
+{
+	struct tw_enforcement *enforcement = job->enforcement;
+	int ret;
+
+	if (job->step == STEP_CHECK) {
+		log_warnings(&job->apply, job->check_code);
+		end_job(job, 0);
+		return;
+	}
+	if (job->apply.order.returns && !enforcement->confirm->pending) {
+		end_job(job, -ECANCELED);
+		return;
+	}
+	ret = put_in_force(enforcement, &job->apply);
+	if (ret < 0)
+		end_job(job, ret);
+	else
+		submit(job, STEP_CHECK);
+}
+
+static void on_step(void *arg, uint32_t events)
+{
+	struct tw_applies *applies = arg;
+	struct tw_work *work;
+
+	while ((work = tw_worker_take(applies->worker)))
+		go_on((struct tw_apply_job *)work);
+}
+
+int tw_apply_new(struct tw_loop *loop, struct tw_enforcement *enforcement, struct tw_applies **ret)
+{
+	struct tw_applies *applies = tw_alloc(sizeof(*applies));
+	int code;
+
+	if (!applies)
+		return -ENOMEM;
+	applies->loop = loop;
+	applies->last = &applies->waiting;
+	applies->watch.fd = -1;
+	code = tw_worker_new(&applies->worker);
+	if (!code)
+		code = tw_loop_add(loop, &applies->watch, tw_worker_fd(applies->worker), EPOLLIN,
+			on_step, applies);
+	if (code < 0) {
+		tw_apply_free(applies);
+		return code;
+	}
+	*ret = applies;
+	return 0;
+}
+
+void tw_apply_free(struct tw_applies *applies)
+{
+	struct tw_apply_job *job, *next;
+
+	if (!applies)
+		return;
+	tw_loop_remove(applies->loop, &applies->watch);
+	for (job = applies->waiting; job; job = next) {
+		next = job->next;
+		job_free(job);
+	}
+	if (!tw_worker_stop(applies->worker, END_MS))
+		return;
+	job_free(applies->running);
+	tw_worker_free(applies->worker);
+	free(applies);
+}
+
+static int copy_order(struct tw_apply_job *job, const struct tw_apply_order *order)
+{
+	struct tw_apply_order *copy = &job->apply.order;
+
+	*copy = *order;
+	copy->text = job->text = tw_strndup(order->text, order->len);
+	copy->source = job->source = tw_strdup(order->source);
+	if (order->by.author)
+		copy->by.author = job->author = tw_strdup(order->by.author);
+	if (order->by.comment)
+		copy->by.comment = job->comment = tw_strdup(order->by.comment);
+	return !job->text || !job->source || (order->by.author && !job->author) ||
+			       (order->by.comment && !job->comment)
+		       ? -ENOMEM
+		       : 0;
+}
+
+static int new_job(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
+	tw_apply_ended *ended, void *arg, struct tw_apply_job **ret)
+{
+	struct tw_apply_job *job = tw_alloc(sizeof(*job));
+
+	if (!job || copy_order(job, order) < 0) {
+		job_free(job);
+		return -ENOMEM;
+	}
+	job->work.run = do_step;
+	job->enforcement = enforcement;
+	job->ended = ended;
+	job->arg = arg;
+	*ret = job;
+	return 0;
+}
+
+int tw_apply_add(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
+	tw_apply_ended *ended, void *arg, struct tw_apply_job **ret, struct tw_err *err)
+{
+	struct tw_applies *applies = enforcement->applies;
+
+	if (applies->n >= TW_APPLY_ORDERS || applies->bytes + order->len > TW_APPLY_BYTES)
+		return tw_err_set(err, -EBUSY, order->source,
+			"try again when tapwall status shows one of them",
+			"%zu other policies are being read", applies->n);
+	if (new_job(enforcement, order, ended, arg, ret) < 0)
+		return tw_err_set(err, -ENOMEM, order->source, NULL, "out of memory");
+	applies->n++;
+	applies->bytes += order->len;
+	*applies->last = *ret;
+	applies->last = &(*ret)->next;
+	return 0;
+}
+
+void tw_apply_forget(struct tw_apply_job *job)
+{
+	if (job)
+		job->ended = NULL;
+}
+
+static void begin_job(struct tw_apply_job *job)
+{
+	const struct tw_apply_order *order = &job->apply.order;
+
+	if (order->len >= LARGE)
+		tw_log(TW_LOG_INFO, "policy %s: reading its %zu KiB", order->source,
+			order->len >> 10);
+	job->enforcement->applies->running = job;
+	begin(job->enforcement, &job->apply);
+	submit(job, STEP_READ);
+}
+
+int tw_apply_begin(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
+	tw_apply_ended *ended, void *arg)
+{
+	struct tw_applies *applies = enforcement->applies;
+	struct tw_apply_job *job;
+	int ret = new_job(enforcement, order, ended, arg, &job);
+
+	if (ret < 0) {
+		tw_log(TW_LOG_ERR, "policy %s: out of memory", order->source);
+		return ret;
+	}
+	if (!applies) {
+		ret = tw_apply_now(enforcement, &job->apply);
+		job_free(job);
+		return ret;
+	}
+	applies->n++;
+	applies->bytes += order->len;
+	begin_job(job);
+	return 0;
+}
+
+bool tw_apply_is_idle(const struct tw_enforcement *enforcement)
+{
+	return !enforcement->applies || !enforcement->applies->running;
+}
+
+/* ---- the return to the last confirmed policy ---- */
 
 static void look_at_tripwire(struct tw_enforcement *enforcement)
 {
@@ -151,28 +466,43 @@ static void look_at_tripwire(struct tw_enforcement *enforcement)
 	}
 }
 
-void tw_apply_tick(struct tw_enforcement *enforcement)
+static void return_if_over(struct tw_enforcement *enforcement)
 {
 	struct tw_confirm *confirm = enforcement->confirm;
 	char why[TW_CONFIRM_WHY_MAX];
-	struct tw_apply apply = {.order = {.text = confirm->text,
-					 .by = {.comment = why},
-					 .len = confirm->len,
-					 .source = confirm->source,
-					 .file_mark = confirm->file_mark,
-					 .adopt = true,
-					 .allow_unprotect = true}};
-	tw_autofree char *from = NULL;
+	const struct tw_apply_order order = {.text = confirm->text,
+		.by = {.comment = why},
+		.len = confirm->len,
+		.source = confirm->source,
+		.file_mark = confirm->file_mark,
+		.adopt = true,
+		.returns = true,
+		.allow_unprotect = true};
 
-	look_at_tripwire(enforcement);
-	if (!tw_confirm_is_over(confirm))
+	if (!tw_apply_is_idle(enforcement) || !tw_confirm_is_over(confirm))
 		return;
 	tw_confirm_why(confirm, why);
-	if (enforcement->inforce)
-		from = tw_strdup(enforcement->inforce->source);
-	if (tw_apply_policy(enforcement, &apply) < 0)
+	if (tw_apply_begin(enforcement, &order, NULL, NULL) < 0)
 		tw_confirm_retry(confirm);
-	else
-		tw_confirm_note_return(enforcement, from ? from : "that was applied");
-	tw_apply_done(&apply);
+}
+
+void tw_apply_tick(struct tw_enforcement *enforcement)
+{
+	look_at_tripwire(enforcement);
+	return_if_over(enforcement);
+}
+
+void tw_apply_next(struct tw_enforcement *enforcement)
+{
+	struct tw_applies *applies = enforcement->applies;
+	struct tw_apply_job *job;
+
+	return_if_over(enforcement);
+	job = applies->waiting;
+	if (applies->running || !job)
+		return;
+	applies->waiting = job->next;
+	if (!applies->waiting)
+		applies->last = &applies->waiting;
+	begin_job(job);
 }

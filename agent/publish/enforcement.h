@@ -13,6 +13,7 @@
 #include "fastpath/kernel/load.h"
 
 struct tw_agent_leases;
+struct tw_applies;
 struct tw_confirm;
 struct tw_host;
 struct tw_images;
@@ -41,6 +42,7 @@ struct tw_enforcement {
 	struct tw_agent_leases *leases;
 	struct tw_kept *kept;
 	struct tw_versions *versions;
+	struct tw_applies *applies;  /* NULL: the loop does not run yet */
 	struct tw_inforce *inforce;  /* NULL: no policy is in force, and all ports are shut */
 	uint64_t generation;	     /* generation of the last policy in force */
 	uint64_t adopt_until_ns;     /* end of an operator's adoption window for all ports */

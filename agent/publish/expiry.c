@@ -26,11 +26,12 @@ void tw_expiry_tick(struct tw_enforcement *enforcement)
 {
 	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
 	int64_t now = tw_versions_now(enforcement->versions), next;
-	struct tw_apply apply = {.order = {.by = {.comment = "the until of a rule has passed"},
-					 .adopt = true,
-					 .allow_unprotect = true}};
+	struct tw_apply_order order = {.by = {.comment = "the until of a rule has passed"},
+		.adopt = true,
+		.allow_unprotect = true};
 
-	if (!enforcement->inforce || tw_clock_ns() < enforcement->expire_ns)
+	if (!enforcement->inforce || !tw_apply_is_idle(enforcement) ||
+		tw_clock_ns() < enforcement->expire_ns)
 		return;
 	next = tw_policy_next_until(enforcement->inforce->written);
 	if (!next || now < next)
@@ -38,10 +39,9 @@ void tw_expiry_tick(struct tw_enforcement *enforcement)
 	enforcement->expire_ns = tw_clock_ns() + RETRY_NS;
 	inforce = tw_inforce_ref(enforcement->inforce);
 	log_ended(inforce->written, now);
-	apply.order.text = inforce->text;
-	apply.order.len = inforce->text_len;
-	apply.order.source = inforce->source;
-	apply.order.file_mark = inforce->file_mark;
-	tw_apply_policy(enforcement, &apply);
-	tw_apply_done(&apply);
+	order.text = inforce->text;
+	order.len = inforce->text_len;
+	order.source = inforce->source;
+	order.file_mark = inforce->file_mark;
+	tw_apply_begin(enforcement, &order, NULL, NULL);
 }

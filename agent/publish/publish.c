@@ -15,6 +15,7 @@
 #include "agent/ports/uplinks.h"
 #include "agent/publish/attach.h"
 #include "agent/publish/bind.h"
+#include "agent/publish/draft.h"
 #include "agent/publish/enforcement.h"
 #include "agent/publish/kept.h"
 #include "agent/publish/leases.h"
@@ -25,7 +26,6 @@
 #include "agent/state/present.h"
 #include "agent/state/inforce.h"
 #include "agent/state/memberships.h"
-#include "agent/state/policy_file.h"
 #include "agent/state/quarantines.h"
 #include "agent/state/saved.h"
 #include "agent/state/slots.h"
@@ -422,6 +422,7 @@ static int relearn(struct tw_enforcement *enforcement, struct tw_inforce **infor
 	}
 	fresh->generation = (*inforce)->generation;
 	fresh->since_ns = (*inforce)->since_ns;
+	fresh->file_mark = (*inforce)->file_mark;
 	old = *inforce;
 	*inforce = fresh;
 	return 0;
@@ -605,68 +606,63 @@ static int take_effect(struct tw_enforcement *enforcement, struct tw_inforce *in
 	return 0;
 }
 
-/* Reads a policy and gives its rules their slots. */
-static int read_order(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
-	struct tw_diags *diags, struct tw_inforce **ret, struct tw_err *err)
+/* Gives the rules of a draft their slots. */
+static int assign_slots(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
+	const struct tw_inforce *inforce, struct tw_err *err)
 {
-	int result = tw_inforce_new(order->text, order->len, order->source, enforcement->inforce,
-		tw_versions_now(enforcement->versions), diags, ret);
+	const struct tw_inforce *old = enforcement->inforce;
+	int result = old ? tw_slots_assign_like(enforcement->slots, inforce->policy, old->policy,
+				   old->slots, inforce->slots)
+			 : tw_slots_assign(enforcement->slots, inforce->policy, inforce->slots);
 
-	if (!result)
-		result = enforcement->inforce
-				 ? tw_slots_assign_like(enforcement->slots, (*ret)->policy,
-					   enforcement->inforce->policy,
-					   enforcement->inforce->slots, (*ret)->slots)
-				 : tw_slots_assign(
-					   enforcement->slots, (*ret)->policy, (*ret)->slots);
-	return result < 0 ? tw_err_set(err, result, order->source, NULL, "%s",
-				    result == -EINVAL ? "the policy is invalid" : strerror(-result))
+	return result < 0 ? tw_err_set(err, result, order->source, NULL, "%s", strerror(-result))
 			  : 0;
 }
 
-int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
-	struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err)
+/* Sets the policy's number and age. */
+static void set_age(const struct tw_enforcement *enforcement, const struct tw_apply_order *order,
+	struct tw_inforce *inforce, struct tw_applied *applied)
 {
-	tw_auto(tw_inforce) struct tw_inforce *inforce = NULL;
+	inforce->generation = enforcement->generation + !applied->unchanged;
+	inforce->since_ns = applied->unchanged && enforcement->inforce
+				    ? enforcement->inforce->since_ns
+			    : order->since_ns ? order->since_ns
+					      : tw_clock_ns();
+	inforce->file_mark = order->file_mark;
+	applied->generation = inforce->generation;
+}
+
+int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
+	struct tw_draft *draft, struct tw_diags *diags, struct tw_applied *applied,
+	struct tw_err *err)
+{
 	uint64_t start = tw_clock_ns();
 	struct tw_diags again = {0};
 	struct tw_plan plan = {0};
-	int result;
+	int result = tw_draft_verify(draft, enforcement, order->source, err);
 
-	*ret = (struct tw_applied){0};
-	result = read_order(enforcement, order, diags, &inforce, err);
+	if (!result)
+		result = assign_slots(enforcement, order, draft->inforce, err);
 	if (result < 0)
 		return result;
 	if (!order->dry_run)
 		tw_host_about_to_change(enforcement->host);
-	result = order->dry_run ? 0 : restore_leases(enforcement, inforce, err);
+	result = order->dry_run ? 0 : restore_leases(enforcement, draft->inforce, err);
 	if (!result)
-		result = relearn(enforcement, &inforce, &again, err);
+		result = relearn(enforcement, &draft->inforce, &again, err);
 	tw_diags_done(&again);
 	if (!result)
-		result = tw_plan_make(enforcement, inforce, true, &plan, diags, err);
-	if (!result)
-		result = tw_applied_fill(ret, enforcement, inforce, &plan);
-	if (result == -ENOMEM)
-		tw_err_set(err, result, order->source, NULL, "out of memory");
-	inforce->generation = enforcement->generation + !ret->unchanged;
-	if (ret->unchanged && enforcement->inforce)
-		inforce->since_ns = enforcement->inforce->since_ns;
-	else if (order->since_ns)
-		inforce->since_ns = order->since_ns;
-	ret->generation = inforce->generation;
-	ret->compile_ns = tw_clock_ns() - start;
+		result = tw_plan_make(enforcement, draft->inforce, true, &plan, diags, err);
+	if (!result && tw_applied_list_ports(applied, enforcement, &plan) < 0)
+		result = tw_err_set(err, -ENOMEM, order->source, NULL, "out of memory");
+	set_age(enforcement, order, draft->inforce, applied);
+	applied->compile_ns = draft->read_ns + tw_clock_ns() - start;
 	start = tw_clock_ns();
-	if (!result && !order->dry_run && !order->allow_unprotect && ret->unprotected.n)
-		result = tw_applied_refuse(ret, order->source, err);
-	if (!result && !order->dry_run) {
-		inforce->file_mark = order->file_mark
-					     ? order->file_mark
-					     : tw_policy_file_mark(enforcement->policy_file,
-						       enforcement->host->options->policy);
-		result = take_effect(enforcement, inforce, &plan, order->adopt, err);
-	}
-	ret->publish_ns = tw_clock_ns() - start;
+	if (!result && !order->dry_run && !order->allow_unprotect && applied->unprotected.n)
+		result = tw_applied_refuse(applied, order->source, err);
+	if (!result && !order->dry_run)
+		result = take_effect(enforcement, draft->inforce, &plan, order->adopt, err);
+	applied->publish_ns = tw_clock_ns() - start;
 	tw_plan_done(&plan);
 	tw_publish_collect(enforcement);
 	/* This work comes last, because no packet waits for it. */
@@ -674,9 +670,6 @@ int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_o
 		keep(enforcement, diags);
 	if (!result && !order->dry_run)
 		keep_version(enforcement, &order->by, diags);
-	if (!result && tw_policy_check(inforce->written, diags) < 0)
-		tw_log(TW_LOG_WARNING,
-			"policy: out of memory while looking for rules that never match");
 	return result;
 }
 

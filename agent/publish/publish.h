@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "agent/publish/applied.h"
-#include "agent/state/versions.h"
+#include "agent/publish/draft.h"
 #include "base/err.h"
 #include "base/vec.h"
 #include "fastpath/abi/types.h"
@@ -37,28 +37,13 @@ int tw_publish_adopt(struct tw_enforcement *enforcement, struct tw_err *err);
  * removed. */
 void tw_publish_collect(struct tw_enforcement *enforcement);
 
-/* A policy to be put in force. */
-struct tw_apply_order {
-	const char *text;
-	size_t len;
-	const char *source;
-	bool dry_run;	      /* do everything except take effect */
-	bool adopt;	      /* already in force: if saving fails, it is retried later */
-	bool allow_unprotect; /* protected ports may lose their workload and become open */
-	uint64_t file_mark;   /* mark of the --policy file at that time; 0: its current mark */
-	uint64_t since_ns;    /* when it took effect, monotonic; 0: now */
-	struct tw_authorship by;
-	uint32_t
-		tripwire; /* with confirm_s: number of cut connections that ends the wait; 0: never */
-	uint32_t confirm_s; /* time in which it must be confirmed (confirm.h); 0: it need not be */
-};
-
-/* Puts a policy text in force. Returns 0; -EINVAL (see diags); -ECANCELED if protected ports
- * would be open and the order does not allow it; another negative errno. `err` is filled on
- * failure. A dry run that would be cancelled returns 0. `ret` must always be passed to
- * tw_applied_done(). */
+/* Puts a policy that was read in force, for the ports, quarantines and learned addresses of this moment. `applied` is
+ * the one that tw_draft_read() filled. Returns 0; -EINVAL if the text is invalid; -ESTALE if another policy took effect
+ * since the draft began; -ECANCELED if protected ports would be open and the order does not allow it; another negative
+ * errno. `err` is filled on failure. A dry run that would be cancelled returns 0. */
 int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
-	struct tw_diags *diags, struct tw_applied *ret, struct tw_err *err);
+	struct tw_draft *draft, struct tw_diags *diags, struct tw_applied *applied,
+	struct tw_err *err);
 
 /* Ends the degraded state of the state directory if everything is saved. */
 void tw_publish_store_works(struct tw_enforcement *enforcement);

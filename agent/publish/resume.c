@@ -22,10 +22,26 @@ static int apply_file(struct tw_enforcement *enforcement)
 {
 	tw_autofree char *text = NULL;
 	struct tw_apply apply = {0};
-	int ret = tw_apply_file(enforcement, &apply, &text);
+	int ret = tw_apply_read_file(enforcement, &apply, &text);
 
+	if (!ret)
+		ret = tw_apply_now(enforcement, &apply);
 	tw_apply_done(&apply);
 	return ret;
+}
+
+/* Begins to apply the file. `ended` is called with the result, also if the file cannot be read. */
+static void begin_file(struct tw_enforcement *enforcement, tw_apply_ended *ended)
+{
+	tw_autofree char *text = NULL;
+	struct tw_apply apply = {0};
+	int ret = tw_apply_read_file(enforcement, &apply, &text);
+
+	if (!ret)
+		ret = tw_apply_begin(enforcement, &apply.order, ended, enforcement);
+	if (ret < 0)
+		ended(enforcement, &apply, ret);
+	tw_apply_done(&apply);
 }
 
 /* True if the text is that of the policy that was in force. This is checked with the kernel's mark
@@ -62,7 +78,7 @@ static int load_text(struct tw_enforcement *enforcement, const struct tw_saved_r
 	/* The refusal of the --policy file is kept, because the user must correct that file. */
 	enforcement->policy_file->refused = (struct tw_refused){0};
 	enforcement->generation -= generation > 0;
-	ret = tw_apply_policy(enforcement, &apply);
+	ret = tw_apply_now(enforcement, &apply);
 	if (ret < 0)
 		enforcement->generation = generation;
 	tw_apply_done(&apply);
@@ -131,14 +147,21 @@ static const char *find_lost(const struct tw_enforcement *enforcement)
 	return tw_store_has(enforcement->store, TW_STORE_RULES) ? NULL : TW_STORE_RULES;
 }
 
+static void on_applied_again(void *arg, struct tw_apply *apply, int result)
+{
+	struct tw_enforcement *enforcement = arg;
+
+	if (may_pass(result))
+		enforcement->reapply_ns = tw_clock_ns() + REAPPLY_NS;
+}
+
 void tw_resume_again(struct tw_enforcement *enforcement)
 {
 	if (!enforcement->reapply_ns || tw_clock_ns() < enforcement->reapply_ns ||
-		enforcement->unstaged)
+		enforcement->unstaged || !tw_apply_is_idle(enforcement))
 		return;
 	enforcement->reapply_ns = 0;
-	if (may_pass(apply_file(enforcement)))
-		enforcement->reapply_ns = tw_clock_ns() + REAPPLY_NS;
+	begin_file(enforcement, on_applied_again);
 }
 
 void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_rules *saved)
@@ -184,12 +207,18 @@ void tw_resume_policy(struct tw_enforcement *enforcement, const struct tw_saved_
 		enforcement->reapply_ns = tw_clock_ns() + REAPPLY_NS;
 }
 
+static void on_reloaded(void *arg, struct tw_apply *apply, int result)
+{
+	tw_notify("READY=1");
+}
+
 void tw_resume_reload(struct tw_enforcement *enforcement)
 {
 	tw_notify_reloading();
-	if (enforcement->host->options->policy)
-		apply_file(enforcement);
-	else
-		tw_log(TW_LOG_INFO, "nothing to reload: started without --policy");
+	if (enforcement->host->options->policy) {
+		begin_file(enforcement, on_reloaded);
+		return;
+	}
+	tw_log(TW_LOG_INFO, "nothing to reload: started without --policy");
 	tw_notify("READY=1");
 }

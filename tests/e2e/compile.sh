@@ -1,0 +1,153 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# compile.sh: while a large policy is read, the agent answers, protects a new port, shuts a port in quarantine and
+# returns to the last confirmed policy; the policy then takes effect with all of that. Orders of other clients wait.
+# shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
+# shellcheck source=tests/e2e/lib.sh
+. "$TW_SOURCE/tests/e2e/lib.sh"
+
+n=$(scaled 40000 100000)
+
+# Prints a policy with workloads that have no port here.
+many() { # SERVICE
+	workloads 4
+	seq "$n" | awk '{ a = int($1 / 65536); b = int($1 / 256) % 256; c = $1 % 256
+		printf "  vm%d: {port: vport%d, mac: \"52:54:01:%02x:%02x:%02x\", addresses: [10.%d.%d.%d], tags: [t%d]}\n",
+			$1, $1, a, b, c, 64 + a, b, c, $1 % 50 }'
+	echo 'groups: {some: {tags: t1}, others: {tags: "!t1"}}'
+	echo "rules:"
+	echo "  - {name: echo, from: any, to: any, service: tcp/$1, action: allow}"
+	echo "  - {name: groups, from: some, to: others, service: tcp/80, action: allow}"
+}
+field() { # JQ FILTER
+	tapwall status --json | jq -s "$1"
+}
+generation() {
+	field '.[0].policy_generation'
+}
+is_source() { # FILE
+	tapwall status --json | jq -es --arg file "$1" 'any(.[]; .policy_source | endswith($file))' >/dev/null
+}
+# Begins to apply a file, and returns when the agent has the order.
+apply_begins() { # NAME OPTIONS…
+	name=$1
+	shift
+	"$TW_BUILD/tapwall" apply "$lab/$name.yaml" --socket "$socket" "$@" >"$lab/$name.out" 2>&1 &
+	applying=$!
+	children="$children $applying"
+	orders=$((${orders:-0} + 1))
+	within 30 is_reading || bail "the agent does not begin with $name"
+}
+# True if the agent has begun to read every order that apply_begins sent.
+is_reading() {
+	[ "$(grep -c 'arge.*yaml: reading its' "$lab/agent.log")" -ge "$orders" ]
+}
+applied() { # CODE
+	wait "$applying"
+	[ $? = "$1" ]
+}
+# Counts answers of the agent, and the slowest, while a policy is applied.
+watch_answers() {
+	answers=0
+	slowest=0
+	while kill -0 "$applying" 2>/dev/null; do
+		begun=$(date +%s%N)
+		is_source small.yaml || break
+		took=$((($(date +%s%N) - begun) / 1000000))
+		[ "$took" -le "$slowest" ] || slowest=$took
+		answers=$((answers + 1))
+	done
+}
+
+make_host
+make_guest 1
+make_guest 2
+begin g2 echo-one echo tcp 7001
+begin g2 echo-two echo tcp 7002
+{ workloads 4; echo 'rules: [{name: echo, from: any, to: any, service: tcp/7001, action: allow}]'; } >"$lab/small.yaml"
+many 7001 >"$lab/large.yaml"
+many 7002 >"$lab/larger.yaml"
+start_agent
+check "a small policy" apply "$lab/small.yaml"
+
+# ---- answers ----
+apply_begins large
+watch_answers
+say "$answers answers while the old policy was in force, the slowest after $slowest ms"
+check "the agent answers while it reads a large policy" test "$answers" -ge 3
+check "the policy takes effect" applied 0
+check "as said" is_source large.yaml
+
+# ---- what arrives meanwhile ----
+check "the small policy again" apply "$lab/small.yaml"
+apply_begins larger
+must ip -n "$ns-host" link add tap4 type veth peer name far4
+must ip -n "$ns-host" link set tap4 master br0 up
+check "a quarantine is in force at once" tapwall block w1 --why 'while it reads'
+check "the port is shut" port_is tap1 quarantined
+check "a port that arrives meanwhile is protected" within 10 port_is tap4 protected
+check "by the policy in force" is_source small.yaml
+check "the large policy takes effect" applied 0
+check "with the quarantine" port_is tap1 quarantined
+check "with the new port" port_is tap4 protected
+check "the quarantine ends" tapwall unblock w1
+equal "the guest is judged by the new policy" connected "$(attempt 1 tcp 10.0.0.12 7002)"
+equal "and not by the old one" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
+
+# ---- several orders ----
+apply_begins large
+first=$applying
+check "an order that comes meanwhile waits, and takes effect after the first" apply "$lab/small.yaml"
+applying=$first
+check "which took effect" applied 0
+check "the later one stays" is_source small.yaml
+
+before=$(generation)
+apply_begins large
+for i in $(seq 12); do
+	"$TW_BUILD/tapwall" apply "$lab/small.yaml" -n --socket "$socket" >"$lab/more.$i" 2>&1 &
+	more="${more:-} $!"
+	children="$children $!"
+done
+check "the first is not disturbed by many others" applied 0
+refused=0
+for pid in $more; do
+	wait "$pid" || refused=$((refused + 1))
+done
+say "$refused of 12 were refused"
+check "orders beyond a number are refused" grep -q 'other policies are being read; try again' "$lab"/more.*
+check "the others have their answers" grep -q 'dry run\|would' "$lab"/more.*
+equal "one policy took effect" $((before + 1)) "$(generation)"
+
+# ---- a client that leaves ----
+check "the small policy" apply "$lab/small.yaml"
+apply_begins larger
+kill -9 "$applying"
+check "the order of a client that leaves goes on" within 30 is_source larger.yaml
+
+# ---- the return to the last confirmed policy ----
+check "the small policy once more" apply "$lab/small.yaml"
+check "one to be confirmed" tapwall apply --confirm 1s "$lab/large.yaml"
+check "the last confirmed one returns while nothing else is read" within 30 is_source small.yaml
+
+# ---- SIGHUP and the end of the agent ----
+apply_begins larger
+begun=$(date +%s%N)
+stop_agent
+say "the agent ended in $((($(date +%s%N) - begun) / 1000000)) ms"
+wait "$applying"
+start_agent
+check "an order that had not taken effect when the agent ended never does" is_source small.yaml
+equal "what was in force stays" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+stop_agent
+cp "$lab/large.yaml" "$lab/policy.yaml"
+start_agent --policy "$lab/policy.yaml"
+check "the file of --policy is in force at the start" is_source policy.yaml
+{ cat "$lab/large.yaml"; echo '# changed'; } >"$lab/policy.yaml"
+kill -HUP "$agent"
+check "SIGHUP is answered while the file is read" is_source policy.yaml
+cp "$lab/larger.yaml" "$lab/policy.yaml"
+kill -HUP "$agent"
+check "the second SIGHUP waits, and reads the newest file" within 60 eval '[ "$(field ".[0].file_state")" = "\"same\"" ]'
+equal "which is in force" connected "$(attempt 1 tcp 10.0.0.12 7002)"
+finish
