@@ -18,6 +18,8 @@
 #define IP4_LEN	     20
 #define IP6_LEN	     40
 #define TCP_FLAGS_AT 13
+#define TCP_LEN	     20
+#define UDP_LEN	     8
 #define IP4_FRAGMENT 0x1fff /* fragment offset, RFC 791 §3.1 */
 
 static uint16_t read_be16(const uint8_t *at)
@@ -61,6 +63,35 @@ static size_t read_ether(const uint8_t *data, size_t len, struct tw_glance *glan
 	return at;
 }
 
+static uint32_t read_be32(const uint8_t *at)
+{
+	return (uint32_t)read_be16(at) << 16 | read_be16(at + 2);
+}
+
+/* Finds the payload in `len` bytes of TCP or UDP, of which `here` are in the frame. */
+static void read_payload(const uint8_t *at, size_t here, size_t len, struct tw_glance *glance)
+{
+	size_t header = UDP_LEN;
+
+	if (glance->proto == IPPROTO_TCP && here >= TCP_LEN) {
+		header = (size_t)(at[12] >> 4) * 4;
+		glance->tcp_seq = read_be32(at + 4);
+	} else if (glance->proto == IPPROTO_UDP && here >= UDP_LEN) {
+		len = read_be16(at + 4);
+	} else {
+		return;
+	}
+	if (header < (glance->proto == IPPROTO_TCP ? TCP_LEN : UDP_LEN) || header > here ||
+		header > len)
+		return;
+	glance->has_payload = true;
+	glance->payload_at = header;
+	glance->payload_len = len - header;
+	glance->payload_here = here - header;
+	if (glance->payload_here > glance->payload_len)
+		glance->payload_here = glance->payload_len;
+}
+
 static void read_transport(const uint8_t *at, size_t len, struct tw_glance *glance)
 {
 	if (tw_tuple_has_ports(glance->proto) && len >= 4) {
@@ -75,27 +106,41 @@ static void read_transport(const uint8_t *at, size_t len, struct tw_glance *glan
 	}
 }
 
+/* As read_payload(), behind a network header in a packet of `total` bytes, `len` of them here. */
+static void read_payload_in(
+	const uint8_t *at, size_t header, size_t len, size_t total, struct tw_glance *glance)
+{
+	read_payload(at + header, (len < total ? len : total) - header, total - header, glance);
+	glance->payload_at += header;
+}
+
 static void take_ip4(const uint8_t *at, size_t len, struct tw_glance *glance)
 {
-	size_t header_len = (size_t)(at[0] & 0xf) * 4;
+	size_t header_len = (size_t)(at[0] & 0xf) * 4, total = read_be16(at + 2);
 
 	glance->addr[TW_DIR_OUT] = mapped(at + 12);
 	glance->addr[TW_DIR_IN] = mapped(at + 16);
 	glance->has_addrs = true;
 	glance->proto = at[9];
 	glance->has_proto = true;
-	if (header_len >= IP4_LEN && header_len <= len && !(read_be16(at + 6) & IP4_FRAGMENT))
-		read_transport(at + header_len, len - header_len, glance);
+	if (header_len < IP4_LEN || header_len > len || read_be16(at + 6) & IP4_FRAGMENT)
+		return;
+	read_transport(at + header_len, len - header_len, glance);
+	if (total > header_len || !total)
+		read_payload_in(at, header_len, len, total ? total : len, glance);
 }
 
 static void take_ip6(const uint8_t *at, size_t len, struct tw_glance *glance)
 {
+	size_t total = read_be16(at + 4);
+
 	memcpy(&glance->addr[TW_DIR_OUT], at + 8, 16);
 	memcpy(&glance->addr[TW_DIR_IN], at + 24, 16);
 	glance->has_addrs = true;
 	glance->proto = at[6];
 	glance->has_proto = true;
 	read_transport(at + IP6_LEN, len - IP6_LEN, glance);
+	read_payload_in(at, IP6_LEN, len, total ? total + IP6_LEN : len, glance);
 }
 
 void tw_glance_read(const uint8_t *data, size_t len, struct tw_glance *ret)
@@ -115,6 +160,7 @@ void tw_glance_read(const uint8_t *data, size_t len, struct tw_glance *ret)
 		ret->addr[TW_DIR_IN] = mapped(data + 24);
 		ret->has_addrs = true;
 	}
+	ret->payload_at += at;
 }
 
 void tw_glance_ends(const struct tw_glance *glance, const struct tw_policy *policy,

@@ -27,7 +27,12 @@ struct tw_glance {
 	bool has_ports; /* true if `port` is set or, for ICMP, type and code */
 	uint16_t port[TW_DIR__MAX];
 	uint16_t icmp_type;
-	uint8_t tcp_flags; /* 0: none, or not TCP */
+	uint8_t tcp_flags;   /* 0: none, or not TCP */
+	uint32_t tcp_seq;    /* host order; valid if has_payload, for TCP */
+	bool has_payload;    /* the payload of TCP or UDP begins inside the frame, or is empty */
+	size_t payload_at;   /* offset in the frame */
+	size_t payload_here; /* bytes of it that are in the frame; a capture may cut it */
+	size_t payload_len;  /* bytes that the headers claim; a first fragment has less */
 };
 
 void tw_glance_read(const uint8_t *data, size_t len, struct tw_glance *ret);
