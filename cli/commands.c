@@ -472,10 +472,16 @@ static const struct tw_args_command commands[] = {
 			"pass every MAC check are added. Frames of other link layers are "
 			"_unsupported_. If a frame was truncated when it was captured, the "
 			"bytes that are there and its length on the wire are judged.\n\n"
+			"The application of a connection is recognised by the first bytes of "
+			"each direction, whatever its ports: see docs/applications.md for the "
+			"list. It stands at the end of the lines of the connection's frames, "
+			"from the frame on that tells it. It does not affect the verdict. "
+			"Connections that are not recognised have none.\n\n"
 			"With *--json* each frame has its number _n_, _verdict_, _reason_, "
-			"_rule_, and the _workload_ and _direction_ of the end that decided. "
-			"The last line is _summary_ with _frames_, _verdicts_ and "
-			"_connections_, the number that were opened."),
+			"_rule_, the _workload_ and _direction_ of the end that decided, and "
+			"the _application_. The last line is _summary_ with _frames_, "
+			"_verdicts_, _connections_, the number that were opened, and "
+			"_applications_, the number of connections of each."),
 	COMMAND(status, .summary = "Show the state of the firewall at a glance",
 		.description =
 			"Ports that are not filtered, and ports that are shut because of "

@@ -11,6 +11,7 @@
 #include "cli/sheet.h"
 #include "fastpath/abi/names.h"
 #include "link/json.h"
+#include "sim/apps.h"
 #include "sim/capture.h"
 #include "sim/frame.h"
 #include "sim/glance.h"
@@ -53,6 +54,7 @@ struct replay {
 	const struct tw_policy *policy;
 	const struct tw_vnic *at; /* first vNIC of the workload given by --at, or NULL */
 	struct tw_judge judge;
+	struct tw_apps *apps;
 	uint64_t first_ns;
 	uint64_t last_ns;
 	uint64_t n_frames;
@@ -69,6 +71,7 @@ struct told {
 	const struct tw_judged_end *end; /* NULL: neither end judged it */
 	const struct tw_vnic *vnic;
 	enum tw_dir dir;
+	enum tw_app app; /* of the frame's connection, as far as it is known */
 	struct tw_glance glance;
 };
 
@@ -181,8 +184,10 @@ static void judge(struct replay *replay, struct tw_capture_frame *frame,
 		.wire_len = frame->wire_len,
 		.max = frame->max,
 		.offload.summed = TW_SUMMED_CHECKED};
-	if (frame->time_ns - replay->last_ns > SILENCE_NS)
+	if (frame->time_ns - replay->last_ns > SILENCE_NS) {
 		tw_native_forget(replay->judge.native);
+		tw_apps_forget(replay->apps);
+	}
 	replay->last_ns = frame->time_ns;
 	replay->opens = false;
 	tw_judge_frame(&replay->judge, ends[TW_DIR_OUT], ends[TW_DIR_IN], frame->time_ns, &native,
@@ -193,18 +198,23 @@ static void judge(struct replay *replay, struct tw_capture_frame *frame,
 	told->dir = (enum tw_dir)judgement->decider;
 	told->end = &judgement->end[told->dir];
 	told->vnic = ends[told->dir];
+	/* Only frames that pass are part of their connection. */
+	if (tw_verdict_passes(told->end->verdict) && told->end->run.key.proto)
+		told->app = tw_apps_see(replay->apps, &told->end->run.key, replay->opens,
+			&told->glance, frame->data);
 }
 
 static int print_json(const struct replay *replay, const struct told *told)
 {
 	const struct tw_judged_end *end = told->end;
 
-	return tw_report_json(json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "n",
+	return tw_report_json(json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "n",
 		tw_json_u64(replay->n_frames), "verdict", kind_names[told->kind], "reason",
 		tw_json_text(end ? tw_reason_name(end->reason) : NULL), "rule",
 		tw_json_text(end ? tw_judge_rule(&replay->judge, end->rule) : NULL), "workload",
 		tw_json_text(end ? told->vnic->workload : NULL), "direction",
-		tw_json_text(end ? tw_dir_name(told->dir) : NULL)));
+		tw_json_text(end ? tw_dir_name(told->dir) : NULL), "application",
+		tw_json_text(tw_apps_name(told->app))));
 }
 
 static void put(enum tw_style style, size_t width, const char *format, ...)
@@ -237,7 +247,11 @@ static void print_text(const struct replay *replay, const struct told *told)
 	put(TW_STYLE_NAME, RULE_WIDTH, "%s", rule ? rule : "");
 	if (told->kind != KIND_UNSUPPORTED)
 		tw_glance_text(&told->glance, tw_glyph(TW_GLYPH_ARROW), what);
-	printf("%s%s%s\n", tw_style_on(TW_STYLE_DIM), what, tw_style_off());
+	printf("%s%s%s", tw_style_on(TW_STYLE_DIM), what, tw_style_off());
+	if (told->app)
+		printf("  %s%s%s", tw_style_on(TW_STYLE_NAME), tw_apps_name(told->app),
+			tw_style_off());
+	putchar('\n');
 }
 
 static int tell(struct replay *replay, struct tw_capture_frame *frame)
@@ -258,19 +272,40 @@ static int tell(struct replay *replay, struct tw_capture_frame *frame)
 	return TW_EXIT_OK;
 }
 
+/* Adds the connections of each application to an object, which may be NULL. Returns 0 or -1. */
+static int add_apps(const struct replay *replay, json_t *apps)
+{
+	for (int app = TW_APP_NONE + 1; app < TW_APP__MAX; app++) {
+		uint64_t n = tw_apps_count(replay->apps, (enum tw_app)app);
+
+		if (n && json_object_set_new(apps, tw_apps_name((enum tw_app)app), tw_json_u64(n)) <
+				 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int summary_json(const struct replay *replay)
 {
-	json_t *verdicts = json_object();
+	json_t *verdicts = json_object(), *apps = json_object();
 	json_t *summary;
+
+	if (add_apps(replay, apps) < 0) {
+		json_decref(verdicts);
+		json_decref(apps);
+		return tw_report_memory();
+	}
 
 	for (int i = 0; i < KIND__MAX; i++)
 		if (json_object_set_new(verdicts, kind_names[i], tw_json_u64(replay->n_kinds[i])) <
 			0) {
 			json_decref(verdicts);
+			json_decref(apps);
 			return tw_report_memory();
 		}
-	summary = json_pack("{s:o, s:o, s:o}", "frames", tw_json_u64(replay->n_frames), "verdicts",
-		verdicts, "connections", tw_json_u64(replay->n_conns));
+	summary = json_pack("{s:o, s:o, s:o, s:o}", "frames", tw_json_u64(replay->n_frames),
+		"verdicts", verdicts, "connections", tw_json_u64(replay->n_conns), "applications",
+		apps);
 	if (replay->n_kinds[KIND_UNSUPPORTED])
 		summary = tw_json_merge(summary,
 			json_pack("{s:o}", "unsupported", tw_json_text(replay->unsupported)));
@@ -302,8 +337,31 @@ static int summary_reasons(const struct replay *replay)
 	return tw_sheet_show(&sheet, "");
 }
 
+static int summary_apps(const struct replay *replay)
+{
+	static const struct tw_column columns[] = {
+		{.title = "APPLICATION"}, {.title = "CONNECTIONS", .right = true}};
+	tw_auto_sheet struct tw_sheet sheet = {
+		.columns = columns, .n_columns = TW_ARGS_N(columns), .indent = "  "};
+
+	for (int app = TW_APP_NONE + 1; app < TW_APP__MAX; app++) {
+		uint64_t n = tw_apps_count(replay->apps, (enum tw_app)app);
+
+		if (!n)
+			continue;
+		tw_sheet_cell(&sheet, TW_STYLE_NAME, "%s", tw_apps_name((enum tw_app)app));
+		tw_sheet_cell(&sheet, TW_STYLE_PLAIN, "%s", tw_human_count(n).text);
+	}
+	if (!sheet.cells.n)
+		return TW_EXIT_OK;
+	putchar('\n');
+	return tw_sheet_show(&sheet, "");
+}
+
 static int summary_text(const struct replay *replay)
 {
+	int code;
+
 	const char *gap = ": ";
 
 	printf("%s%s%s frame%s%s", replay->n_frames ? "\n" : "", tw_style_on(TW_STYLE_STRONG),
@@ -321,7 +379,8 @@ static int summary_text(const struct replay *replay)
 	if (replay->n_kinds[KIND_UNSUPPORTED])
 		printf("%sunsupported: the link layer is %s, which is not Ethernet, bare IP, Linux cooked or BSD loopback, or the frame ends inside it%s\n",
 			tw_style_on(TW_STYLE_DIM), replay->unsupported, tw_style_off());
-	return summary_reasons(replay);
+	code = summary_reasons(replay);
+	return code ? code : summary_apps(replay);
 }
 
 static int play(struct replay *replay)
@@ -375,8 +434,10 @@ int tw_replay_run(const void *values)
 	code = tw_report_judge(&replay->judge, policy, CONNS_MAX, options->policy);
 	if (!code) {
 		tw_native_on_event(replay->judge.native, on_event, replay);
-		code = play(replay);
+		code = tw_apps_new(&replay->apps, CONNS_MAX) < 0 ? tw_report_memory()
+								 : play(replay);
 	}
+	tw_apps_free(replay->apps);
 	tw_judge_done(&replay->judge);
 	return code;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Fuzzer: any bytes as a capture file. Frames are complete, their times do not go back, and every
- * byte can be read. */
+ * byte can be read. A payload is inside its frame, and a connection keeps its application. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/apps.h"
 #include "sim/capture.h"
 #include "sim/glance.h"
 
@@ -17,7 +18,25 @@ static void require(int holds)
 		abort();
 }
 
-static void check_frame(const struct tw_capture_frame *frame, uint64_t before_ns)
+/* Looks at the payload, twice: all frames of a protocol are one connection here, so that its streams get
+ * all that is sent. */
+static void check_payload(
+	struct tw_apps *apps, const struct tw_glance *glance, const uint8_t *data, size_t len)
+{
+	const struct tw_key key = {.proto = glance->proto};
+	enum tw_app app;
+
+	if (!glance->has_payload)
+		return;
+	require(glance->payload_here <= glance->payload_len);
+	require(glance->payload_at <= len && glance->payload_here <= len - glance->payload_at);
+	app = tw_apps_see(apps, &key, false, glance, data);
+	require(app < TW_APP__MAX && !app == !tw_apps_name(app));
+	require(!app || tw_apps_see(apps, &key, false, glance, data) == app);
+}
+
+static void check_frame(
+	struct tw_apps *apps, const struct tw_capture_frame *frame, uint64_t before_ns)
 {
 	char text[TW_GLANCE_TEXT_MAX];
 	struct tw_glance glance;
@@ -34,6 +53,7 @@ static void check_frame(const struct tw_capture_frame *frame, uint64_t before_ns
 	require(copy != NULL);
 	memcpy(copy, frame->data, frame->len);
 	tw_glance_read(copy, frame->len, &glance);
+	check_payload(apps, &glance, copy, frame->len);
 	require(strlen(tw_glance_text(&glance, "->", text)) < TW_GLANCE_TEXT_MAX);
 	free(copy);
 }
@@ -41,6 +61,7 @@ static void check_frame(const struct tw_capture_frame *frame, uint64_t before_ns
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	tw_auto(tw_capture) struct tw_capture *capture = NULL;
+	tw_auto(tw_apps) struct tw_apps *apps = NULL;
 	struct tw_capture_frame frame;
 	struct tw_err err = {0};
 	uint64_t before_ns = 0;
@@ -51,9 +72,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	file = fmemopen((void *)data, len, "rb");
 	require(file != NULL);
+	require(tw_apps_new(&apps, 4) == 0);
 	if (tw_capture_take(file, "fuzz", &capture, &err) == 0)
 		while ((code = tw_capture_next(capture, &frame, &err)) > 0) {
-			check_frame(&frame, before_ns);
+			check_frame(apps, &frame, before_ns);
 			before_ns = frame.time_ns;
 		}
 	require(!code || err.text[0]);

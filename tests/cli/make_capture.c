@@ -3,11 +3,13 @@
  *
  * Forms: ethernet, raw, null, sll, sll2 (the same frames behind other link layers), usb (a link
  * layer without frames), pcapng, cut (each frame cut to 40 bytes), broken (ends inside a frame),
- * clock (timestamps that go back and far ahead).
+ * clock (timestamps that go back and far ahead), apps (connections of several applications, some
+ * with segments that come twice or out of order).
  */
 #include <arpa/inet.h>
 #include <net/ethernet.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <pcap/pcap.h>
 #include <stdbool.h>
@@ -69,6 +71,17 @@ static void set_tcp(struct frame *frame, uint8_t flags, uint32_t seq, uint32_t a
 	memcpy(frame->data + ETH_HLEN + IP4_LEN, &tcp, sizeof(tcp));
 }
 
+static uint16_t header_sum(const struct ip *ip)
+{
+	const uint16_t *words = (const void *)ip;
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(*ip) / 2; i++)
+		sum += words[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t) ~(sum + (sum >> 16));
+}
+
 static void add_all(struct capture *c)
 {
 	struct frame *f;
@@ -94,6 +107,49 @@ static void add_late(struct capture *c)
 		10000000;
 }
 
+/* Adds a segment between the web server, which listens or connects, and the database. */
+static void add_data(struct capture *c, bool from_web, uint16_t web_port, uint16_t db_port,
+	uint8_t flags, uint32_t seq, const char *data, size_t len)
+{
+	struct frame *f = from_web ? add(c, web_mac, db_mac, "10.0.0.11", "10.0.0.21", IPPROTO_TCP,
+					     web_port, db_port)
+				   : add(c, db_mac, web_mac, "10.0.0.21", "10.0.0.11", IPPROTO_TCP,
+					     db_port, web_port);
+	struct ip ip;
+
+	set_tcp(f, flags, seq, flags & TH_ACK ? (from_web ? 101 : 2) : 0);
+	/* Checksums of captures may be incomplete, except for the IP header's. */
+	memcpy(&ip, f->data + ETH_HLEN, sizeof(ip));
+	memcpy(f->data + f->len, data, len);
+	f->len += len;
+	ip.ip_len = htons((uint16_t)(f->len - ETH_HLEN));
+	ip.ip_sum = 0;
+	ip.ip_sum = header_sum(&ip);
+	memcpy(f->data + ETH_HLEN, &ip, sizeof(ip));
+}
+
+static void add_handshake(struct capture *c, uint16_t web_port, const char *in_syn)
+{
+	add_data(c, true, web_port, 5432, TH_SYN, 1, in_syn, strlen(in_syn));
+	add_data(c, false, web_port, 5432, TH_SYN | TH_ACK, 100, "", 0);
+}
+
+/* PostgreSQL: a request for TLS. SSH: the second half comes first, and again. HTTP: in the SYN. Bytes of
+ * no application. */
+static void add_apps(struct capture *c)
+{
+	add_handshake(c, 40000, "");
+	add_data(c, true, 40000, 5432, TH_ACK, 2, "\0\0\0\10\4\322\026\57", 8);
+	add_data(c, false, 40000, 5432, TH_ACK, 101, "S", 1);
+	add_handshake(c, 40001, "");
+	add_data(c, true, 40001, 5432, TH_ACK, 5, "-2.0-OpenSSH", 12);
+	add_data(c, true, 40001, 5432, TH_ACK, 5, "-2.0-xxxxxxx", 12);
+	add_data(c, true, 40001, 5432, TH_ACK, 2, "SSH", 3);
+	add_handshake(c, 40002, "GET / HTTP/1.1\r\n");
+	add_handshake(c, 40003, "");
+	add_data(c, true, 40003, 5432, TH_ACK, 2, "hello", 5);
+}
+
 /* ---- writing ---- */
 
 struct form {
@@ -108,6 +164,7 @@ static const struct form forms[] = {
 	{.name = "cut", .link = DLT_EN10MB},
 	{.name = "broken", .link = DLT_EN10MB},
 	{.name = "clock", .link = DLT_EN10MB},
+	{.name = "apps", .link = DLT_EN10MB},
 	{.name = "late", .link = DLT_EN10MB},
 	{.name = "raw", .link = DLT_RAW},
 	{.name = "null", .link = DLT_NULL, .head_len = 4, .head = {2}},
@@ -206,6 +263,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (!strcmp(argv[1], "late"))
 		add_late(&capture);
+	else if (!strcmp(argv[1], "apps"))
+		add_apps(&capture);
 	else
 		add_all(&capture);
 	if (!strcmp(argv[1], "pcapng"))

@@ -19,19 +19,19 @@ $ tapwall replay --policy policy.yaml --pcap ethernet.pcap
   deny          1  spoofed-address  source address is not the workload's
   reject        1  policy           a rule, or the default, decided the connection
 $ tapwall replay --policy policy.yaml --pcap ethernet.pcap --json
-{"n":1,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in"}
-{"n":2,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in"}
-{"n":3,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in"}
-{"n":4,"verdict":"reject","reason":"policy","rule":"no-telnet","workload":"web-1","direction":"out"}
-{"n":5,"verdict":"deny","reason":"spoofed-address","rule":null,"workload":"web-1","direction":"out"}
-{"n":6,"verdict":"allow","reason":"policy","rule":"users-to-web","workload":"web-1","direction":"in"}
-{"n":7,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in"}
-{"n":8,"verdict":"unprotected","reason":null,"rule":null,"workload":null,"direction":null}
-{"summary":{"frames":8,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2}}
+{"n":1,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
+{"n":2,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null}
+{"n":3,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
+{"n":4,"verdict":"reject","reason":"policy","rule":"no-telnet","workload":"web-1","direction":"out","application":null}
+{"n":5,"verdict":"deny","reason":"spoofed-address","rule":null,"workload":"web-1","direction":"out","application":null}
+{"n":6,"verdict":"allow","reason":"policy","rule":"users-to-web","workload":"web-1","direction":"in","application":null}
+{"n":7,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in","application":null}
+{"n":8,"verdict":"unprotected","reason":null,"rule":null,"workload":null,"direction":null,"application":null}
+{"summary":{"frames":8,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2,"applications":{}}}
 # The same as pcapng, from stdin.
 $ make_capture pcapng frames.pcapng
 $ tapwall replay --policy policy.yaml --pcap - --json < frames.pcapng | tail -n 1
-{"summary":{"frames":8,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2}}
+{"summary":{"frames":8,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2,"applications":{}}}
 # At one port.
 $ tapwall replay --policy policy.yaml --pcap ethernet.pcap --at db-1
       1      0.000000  allow        db-1 in         policy            web-to-db         tcp 10.0.0.11:40000 → 10.0.0.21:5432
@@ -56,23 +56,23 @@ tapwall: --at: there is no workload 'nobody'; name one of the policy's workloads
 [2]
 # Link layers without Ethernet.
 $ for form in raw null sll sll2; do make_capture $form $form.pcap; tapwall replay --policy policy.yaml --pcap $form.pcap --json > $form.out; cmp raw.out $form.out; done; cat raw.out
-{"n":1,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in"}
-{"n":2,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in"}
-{"n":3,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in"}
-{"n":4,"verdict":"reject","reason":"policy","rule":"no-telnet","workload":"web-1","direction":"out"}
-{"n":5,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in"}
-{"n":6,"verdict":"allow","reason":"policy","rule":"users-to-web","workload":"web-1","direction":"in"}
-{"n":7,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in"}
-{"n":8,"verdict":"unprotected","reason":null,"rule":null,"workload":null,"direction":null}
-{"summary":{"frames":8,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2}}
+{"n":1,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
+{"n":2,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null}
+{"n":3,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
+{"n":4,"verdict":"reject","reason":"policy","rule":"no-telnet","workload":"web-1","direction":"out","application":null}
+{"n":5,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in","application":null}
+{"n":6,"verdict":"allow","reason":"policy","rule":"users-to-web","workload":"web-1","direction":"in","application":null}
+{"n":7,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in","application":null}
+{"n":8,"verdict":"unprotected","reason":null,"rule":null,"workload":null,"direction":null,"application":null}
+{"summary":{"frames":8,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2,"applications":{}}}
 $ make_capture usb usb.pcap
 $ tapwall replay --policy policy.yaml --pcap usb.pcap | tail -n 3
 
 8 frames: 8 unsupported; 0 connections opened
 unsupported: the link layer is USB_LINUX, which is not Ethernet, bare IP, Linux cooked or BSD loopback, or the frame ends inside it
 $ tapwall replay --policy policy.yaml --pcap usb.pcap --json | tail -n 2
-{"n":8,"verdict":"unsupported","reason":null,"rule":null,"workload":null,"direction":null}
-{"summary":{"frames":8,"verdicts":{"allow":0,"would-deny":0,"deny":0,"reject":0,"unprotected":0,"unsupported":8},"connections":0,"unsupported":"USB_LINUX"}}
+{"n":8,"verdict":"unsupported","reason":null,"rule":null,"workload":null,"direction":null,"application":null}
+{"summary":{"frames":8,"verdicts":{"allow":0,"would-deny":0,"deny":0,"reject":0,"unprotected":0,"unsupported":8},"connections":0,"applications":{},"unsupported":"USB_LINUX"}}
 # Frames that were cut when captured.
 $ make_capture cut cut.pcap
 $ tapwall replay --policy policy.yaml --pcap cut.pcap
@@ -110,7 +110,7 @@ tapwall: broken.pcap: frame 8: the capture is broken: truncated dump file; tried
   reject        1  policy           a rule, or the default, decided the connection
 $ tapwall replay --policy policy.yaml --pcap broken.pcap --json > out; tail -n 1 out
 tapwall: broken.pcap: frame 8: the capture is broken: truncated dump file; tried to read 42 captured bytes, only got 32
-{"summary":{"frames":7,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":0,"unsupported":0},"connections":2}}
+{"summary":{"frames":7,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":0,"unsupported":0},"connections":2,"applications":{}}}
 $ tapwall replay --policy policy.yaml --pcap policy.yaml
 tapwall: policy.yaml: not a readable capture: unknown file format; give a pcap or pcapng file
 [1]
@@ -134,3 +134,47 @@ $ tapwall replay --policy late.yaml --pcap late.pcap | head -n 2
 $ tapwall replay --policy short.yaml --pcap late.pcap | head -n 2
       1      0.000000  allow        db-1 in         policy            rule-1            udp 10.0.0.11:4000 → 10.0.0.21:53
       2     10.000000  deny         db-1 out        policy            default           udp 10.0.0.21:53 → 10.0.0.11:4000
+# The applications of connections, once their bytes tell them: also from a SYN, and with segments that come twice or in another order.
+$ make_capture apps apps.pcap
+$ tapwall replay --policy policy.yaml --pcap apps.pcap
+      1      0.000000  allow        db-1 in         policy            web-to-db         tcp 10.0.0.11:40000 → 10.0.0.21:5432
+      2      0.250000  allow        web-1 in        established       web-to-db         tcp 10.0.0.21:5432 → 10.0.0.11:40000
+      3      0.500000  allow        db-1 in         established       web-to-db         tcp 10.0.0.11:40000 → 10.0.0.21:5432  postgresql
+      4      0.750000  allow        web-1 in        established       web-to-db         tcp 10.0.0.21:5432 → 10.0.0.11:40000  postgresql
+      5      1.000000  allow        db-1 in         policy            web-to-db         tcp 10.0.0.11:40001 → 10.0.0.21:5432
+      6      1.250000  allow        web-1 in        established       web-to-db         tcp 10.0.0.21:5432 → 10.0.0.11:40001
+      7      1.500000  allow        db-1 in         established       web-to-db         tcp 10.0.0.11:40001 → 10.0.0.21:5432
+      8      1.750000  allow        db-1 in         established       web-to-db         tcp 10.0.0.11:40001 → 10.0.0.21:5432
+      9      2.000000  allow        db-1 in         established       web-to-db         tcp 10.0.0.11:40001 → 10.0.0.21:5432  ssh
+     10      2.250000  allow        db-1 in         policy            web-to-db         tcp 10.0.0.11:40002 → 10.0.0.21:5432  http
+     11      2.500000  allow        web-1 in        established       web-to-db         tcp 10.0.0.21:5432 → 10.0.0.11:40002  http
+     12      2.750000  allow        db-1 in         policy            web-to-db         tcp 10.0.0.11:40003 → 10.0.0.21:5432
+     13      3.000000  allow        web-1 in        established       web-to-db         tcp 10.0.0.21:5432 → 10.0.0.11:40003
+     14      3.250000  allow        db-1 in         established       web-to-db         tcp 10.0.0.11:40003 → 10.0.0.21:5432
+
+14 frames: 14 allow; 4 connections opened
+
+  VERDICT  FRAMES  REASON       MEANS
+  allow         4  policy       a rule, or the default, decided the connection
+  allow        10  established  belongs to an allowed connection
+
+  APPLICATION  CONNECTIONS
+  http                   1
+  ssh                    1
+  postgresql             1
+$ tapwall replay --policy policy.yaml --pcap apps.pcap --json
+{"n":1,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
+{"n":2,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null}
+{"n":3,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":"postgresql"}
+{"n":4,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":"postgresql"}
+{"n":5,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
+{"n":6,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null}
+{"n":7,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
+{"n":8,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
+{"n":9,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":"ssh"}
+{"n":10,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":"http"}
+{"n":11,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":"http"}
+{"n":12,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
+{"n":13,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null}
+{"n":14,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
+{"summary":{"frames":14,"verdicts":{"allow":14,"would-deny":0,"deny":0,"reject":0,"unprotected":0,"unsupported":0},"connections":4,"applications":{"http":1,"ssh":1,"postgresql":1}}}
