@@ -106,7 +106,9 @@ static int show_diagnostics(struct applied *applied)
 			.line = d->line,
 			.column = d->column,
 			.text = d->text,
-			.hint = d->hint};
+			.hint = d->hint,
+			.file = d->file[0] ? d->file : NULL,
+			.file_line = d->file_line};
 	}
 	applied->shown.n_diagnostics = response->n_diagnostics;
 	return 0;

@@ -522,6 +522,8 @@ struct tapwall_diagnostic {
 	uint32_t column;
 	const char *text;
 	const char *hint;
+	const char *file; /* of a policy in several files: the file; NULL: the policy is one file */
+	uint32_t file_line; /* line in that file; 0: the policy is one file */
 };
 
 /* What a policy changed or, if it was only tried, would change. The lists name rules, workloads and

@@ -131,6 +131,7 @@ over() {
 }
 check "its time is over while no agent runs" within 20 over
 start_agent --log-to "$lab/log/gone/log.json"
+equal "the first connection after the next agent's start is refused" refused "$(attempt 1 tcp 10.0.0.12 7000)"
 check "it has ended when the next agent is there" rule_is gone ended
 check "the directory of the log does not exist: status says so" within 20 status_has \
 	'.degraded[0] | contains("denials cannot be written to") and contains("No such file")'

@@ -136,8 +136,11 @@ static void set_policy(
 	for (size_t i = 0; applied && i < applied->n_diagnostics; i++) {
 		const struct tapwall_diagnostic *d = tapwall_applied_diagnostic(applied, i);
 
-		printf("%s: %s at %u:%u\n", what, d->warning ? "warning" : "error", d->line,
+		printf("%s: %s at %u:%u", what, d->warning ? "warning" : "error", d->line,
 			d->column);
+		if (d->file)
+			printf(", which is %s:%u", d->file, d->file_line);
+		printf("\n");
 	}
 	if (applied && code == 0)
 		printf("%s: %s%s, +%d -%d rules\n", what, applied->in_force ? "in force" : "tried",
@@ -176,6 +179,10 @@ static void change_policy(struct tapwall_handle *agent)
 		(int)policy->generation);
 	set_policy(agent, "the same", policy->text, 0);
 	set_policy(agent, "an invalid one", "version: 1\nrules: [{action: perhaps}]\n", 0);
+	set_policy(agent, "one of two files",
+		"# tapwall file: 10-a.yaml\nversion: 1\n"
+		"# tapwall file: 20-b.yaml\nrules: [{action: perhaps}]\n",
+		0);
 	set_policy(agent, "an empty one", "version: 1\n", 0);
 	set_policy(agent, "an empty one", "version: 1\n", TAPWALL_DRY_RUN);
 	set_policy(agent, "an unknown flag", "version: 1\n", 1u << 31);

@@ -148,6 +148,8 @@ equal "calls of the library" "$(cat <<-'END'
 	the same: in force, unchanged, +0 -0 rules
 	an invalid one: Invalid argument sdk-calls: the policy is invalid
 	an invalid one: error at 2:18
+	one of two files: Invalid argument sdk-calls: the policy is invalid
+	one of two files: error at 4:18, which is 20-b.yaml:1
 	an empty one: Operation canceled sdk-calls: 2 protected ports would be NOT FILTERED, because no workload has them: tap1 (w1), tap2 (w2); correct the workload's port or mac; if the port is to be open, apply it with --allow-unprotect
 	an empty one: warning at 0:0
 	an empty one: tried, +0 -3 rules
