@@ -8,6 +8,7 @@
 #             about two seconds from start to command line, even without KVM.
 # In:         TW_BUILD     the build directory; downloads and images go to $TW_BUILD/vm
 #             TW_VM_CACHE  another directory for them
+#             LAB_KERNEL   `release` (default): the release's kernel; `backports`: the newer one of its backports
 #             LAB_RUN      a directory for the sockets, pids and console logs of one run
 # Out:        every function returns 0, or 1 with the reason in LAB_WHY.
 # Ends:       lab_vm starts children of the caller. If the caller runs in a pid namespace
@@ -15,6 +16,8 @@
 
 LAB_SRC=${LAB_SRC:?lab.sh: set LAB_SRC to the directory of lab.sh}
 LAB_CACHE=${TW_VM_CACHE:-${TW_BUILD:?lab.sh: set TW_BUILD to the build directory}/vm}
+LAB_KERNEL=${LAB_KERNEL:-release}
+[ "$LAB_KERNEL" = release ] || LAB_CACHE=$LAB_CACHE/$LAB_KERNEL
 LAB_WHY=
 
 # Modules that a guest needs for its network card.
@@ -25,12 +28,31 @@ lab_fail() {
 	return 1
 }
 
-# Downloads the kernel package, found through its metapackage, to the current directory.
+# Downloads the kernel package, found through its metapackage, to the current directory. Arguments: options of apt.
 lab_download() {
-	package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+	package=$(apt-cache "$@" depends linux-image-cloud-amd64 2>/dev/null |
 		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1)
 	[ -n "$package" ] &&
-		timeout -k 5 180 apt-get -qq -o APT::Sandbox::User=root download "$package" >/dev/null 2>&1
+		timeout -k 5 180 apt-get -qq -o APT::Sandbox::User=root "$@" download "$package" >/dev/null 2>&1
+}
+
+# Downloads the kernel package of the release. If the package lists are missing or old, this fails at first.
+lab_download_release() {
+	lab_download || { timeout -k 5 180 apt-get -qq update >/dev/null 2>&1 && lab_download; }
+}
+
+# Downloads the kernel package of the release's backports. They come from where apt gets the release, and their lists
+# are kept in the current directory, so this system's apt does not learn of them.
+lab_download_backports() {
+	suite=$(apt-get indextargets 'Created-By: Packages' 'Component: main' --format '$(CODENAME) $(REPO_URI)' 2>/dev/null |
+		sed -n 's/^\([a-z]*\) \(.*\)$/\2 \1-backports/p' | head -n 1)
+	[ -n "$suite" ] || return
+	keys=/usr/share/keyrings/debian-archive-keyring.gpg
+	[ ! -e "$keys" ] || suite="[signed-by=$keys] $suite"
+	mkdir -p apt/lists/partial apt/archives/partial && echo "deb $suite main" >apt/sources.list || return
+	set -- -o "Dir::Etc::sourcelist=$PWD/apt/sources.list" -o Dir::Etc::sourceparts=- \
+		-o "Dir::State::lists=$PWD/apt/lists" -o "Dir::Cache=$PWD/apt"
+	timeout -k 5 180 apt-get -qq -o APT::Sandbox::User=root "$@" update >/dev/null 2>&1 && lab_download "$@"
 }
 
 # Unpacks the kernel package of the current directory to ./kernel.
@@ -56,10 +78,9 @@ lab_kernel() {
 		[ -e "$LAB_CACHE/kernel/vmlinuz" ] && exit 0
 		rm -rf "$LAB_CACHE/new" "$LAB_CACHE/kernel"
 		mkdir "$LAB_CACHE/new" && cd "$LAB_CACHE/new" || exit 1
-		# If the package lists are missing or old, the download fails.
-		lab_download || { timeout -k 5 180 apt-get -qq update >/dev/null 2>&1 && lab_download; } || exit 1
+		"lab_download_$LAB_KERNEL" || exit 1
 		lab_unpack && mv kernel .. && rm -rf "$LAB_CACHE/new"
-	) 9>"$LAB_CACHE/lock" || { lab_fail "the kernel package linux-image-cloud-amd64 cannot be downloaded"; return; }
+	) 9>"$LAB_CACHE/lock" || { lab_fail "the kernel package linux-image-cloud-amd64 of the $LAB_KERNEL cannot be downloaded"; return; }
 }
 
 # lab_modules NAME…: prints the files of these modules and of their dependencies, in loading order.
@@ -203,7 +224,8 @@ lab_boot() (
 	vm_image=$3
 	vm_append=$4
 	shift 4
-	vm_cpu=qemu64
+	# QEMU before 8.0 emulates cmpxchg16b with wrong flags, and Linux 6.12 panics of them.
+	vm_cpu=qemu64,-cx16
 	if [ "$LAB_ACCEL" = kvm ]; then
 		vm_cpu=host
 	else
@@ -212,7 +234,7 @@ lab_boot() (
 	qemu-system-x86_64 -name "$vm_name" -accel "$LAB_ACCEL" -machine pc,usb=off,vmport=off,hpet=off \
 		-cpu "$vm_cpu" -m "$vm_memory" -smp 1 -nodefaults -no-user-config -display none -no-reboot \
 		-kernel "$LAB_CACHE/kernel/vmlinuz" -initrd "$vm_image" \
-		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable random.trust_cpu=on no_timer_check tw.name=$vm_name $vm_append" \
+		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr norandmaps tsc=reliable random.trust_cpu=on no_timer_check tw.name=$vm_name $vm_append" \
 		-serial "file:$LAB_RUN/$vm_name.console" \
 		-chardev "socket,id=line,path=$LAB_RUN/$vm_name.sock,server=on,wait=off" \
 		-serial chardev:line "$@" </dev/null >"$LAB_RUN/$vm_name.qemu" 2>&1
