@@ -71,13 +71,15 @@ bail() {
 	exit 1
 }
 
-# Outside the cell: checks the requirements, then starts this script again inside.
+# Outside the cell: checks the requirements, then starts this script again inside. LAB_SCALE=full marks a test that only
+# SCALE=full runs.
 enter() {
 	if [ "${LAB_INSIDE:-}" = 1 ]; then
 		LAB_RUN=/run/lab
 		mkdir -p "$LAB_RUN"
 		return
 	fi
+	[ "${LAB_SCALE:-usual}" = usual ] || [ "${SCALE:-}" = full ] || skip_all 'SCALE=full runs it'
 	[ "$(id -u)" = 0 ] || skip_all 'not root'
 	lab_ready || skip_all "$LAB_WHY"
 	"$TW_BUILD/demo/cell" true || skip_all 'no right to make namespaces'
