@@ -95,6 +95,13 @@ static void print_quarantine(const Tapwall__V1__Quarantine *q)
 			q->until > 0 ? tw_human_time(q->until).text : "it is lifted", q->reason);
 }
 
+static void print_split(const Tapwall__V1__SplitBrain *split)
+{
+	printf("%sSPLIT BRAIN:%s %s and %s both claim the shared address %s, last %s ago; it is now at %s\n",
+		tw_style_on(TW_STYLE_BAD), tw_style_off(), split->rival, split->holder,
+		split->address, tw_human_span(split->age_s).text, split->holder);
+}
+
 static void print_confirmation(const Tapwall__V1__Confirmation *c)
 {
 	const char *on = tw_style_on(TW_STYLE_WARN), *off = tw_style_off();
@@ -132,6 +139,8 @@ static void print_gaps(const Tapwall__V1__Status *s)
 	if (s->refused_source[0])
 		printf("%sREFUSED:%s %s, %s ago: %s\n", tw_style_on(TW_STYLE_BAD), tw_style_off(),
 			s->refused_source, tw_human_span(s->refused_age_s).text, s->refused_text);
+	for (size_t i = 0; i < s->n_split_brains; i++)
+		print_split(s->split_brains[i]);
 	for (size_t i = 0; i < s->n_quarantines; i++)
 		print_quarantine(s->quarantines[i]);
 	print_confirmation(s->confirmation);

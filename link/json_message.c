@@ -35,6 +35,21 @@ static json_t *quarantines_json(const Tapwall__V1__Status *s)
 	return array;
 }
 
+static json_t *split_brains_json(const Tapwall__V1__Status *s)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < s->n_split_brains; i++) {
+		const Tapwall__V1__SplitBrain *split = s->split_brains[i];
+
+		json_array_append_new(array,
+			json_pack("{s:o, s:o, s:o, s:o}", "address", tw_json_text(split->address),
+				"holder", tw_json_text(split->holder), "rival",
+				tw_json_text(split->rival), "age_s", tw_json_s(split->age_s)));
+	}
+	return array;
+}
+
 /* Returns JSON null if no policy waits to be confirmed, and the agent has not returned from one. */
 static json_t *confirmation_json(const Tapwall__V1__Confirmation *c)
 {
@@ -112,6 +127,7 @@ json_t *tw_json_status(const Tapwall__V1__Status *s)
 		tw_json_text(s->file_state), "refused", refused_json(s), "confirmation",
 		confirmation_json(s->confirmation));
 	json_object_set_new(loads, "quarantines", quarantines_json(s));
+	json_object_set_new(loads, "split_brains", split_brains_json(s));
 	json_object_set_new(loads, "mode", tw_json_text(s->mode));
 	json_object_set_new(loads, "ports_observed", tw_json_u64(s->ports_observed));
 	json_object_set_new(loads, "observed", tw_json_names(s->observed, s->n_observed));

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "agent/answer/answer.h"
+#include "agent/observe/splits.h"
 #include "agent/observe/sweep.h"
 #include "agent/observe/telemetry.h"
 #include "agent/ports/bypass.h"
@@ -224,6 +225,27 @@ static void tell_quarantine(
 		q->change ? " through the slow path" : "", when, q->reason);
 }
 
+/* Names the first shared address of the port that another port claims, too. */
+static void tell_split(
+	const struct tw_answer_ctx *ctx, const struct tw_agent_port *port, char *ret, size_t max)
+{
+	struct tw_split splits[TW_SPLITS_MAX];
+	size_t n = tw_splits_list(ctx->host, splits);
+	char addr[INET6_ADDRSTRLEN];
+
+	for (size_t i = 0; i < n; i++) {
+		const struct tw_agent_port *other = splits[i].holder;
+
+		if (splits[i].holder == port)
+			other = splits[i].rival;
+		else if (splits[i].rival != port)
+			continue;
+		snprintf(ret, max, "split brain: %s claims the shared address %s, too",
+			tw_split_member(other), tw_addr_format(&splits[i].addr, addr));
+		return;
+	}
+}
+
 static int send_port(const struct list_stream *stream, const struct tw_answer_ctx *ctx,
 	const struct tw_agent_port *port, struct tw_buf *out)
 {
@@ -233,7 +255,7 @@ static int send_port(const struct list_stream *stream, const struct tw_answer_ct
 	struct lease_room leases;
 	Tapwall__V1__Port message;
 	char mac[18] = "", why[TW_CONFLICT_TEXT_MAX] = "";
-	char quarantine[TW_QUARANTINE_REASON_MAX + 128] = "";
+	char quarantine[TW_QUARANTINE_REASON_MAX + 128] = "", split[192] = "";
 	int ret = address_room_init(&addresses, vnic);
 
 	if (ret < 0)
@@ -247,6 +269,10 @@ static int send_port(const struct list_stream *stream, const struct tw_answer_ct
 	if (port->quarantined) {
 		tell_quarantine(ctx, port, quarantine, sizeof(quarantine));
 		message.why = quarantine;
+	}
+	if (!message.trouble[0]) {
+		tell_split(ctx, port, split, sizeof(split));
+		message.trouble = split;
 	}
 	add_leases(ctx, port, &leases, &message);
 	message.addresses = addresses.list;

@@ -9,6 +9,7 @@
 #include "agent/observe/describe.h"
 #include "agent/observe/asks.h"
 #include "agent/observe/events.h"
+#include "agent/observe/splits.h"
 #include "agent/observe/spool.h"
 #include "agent/observe/telemetry.h"
 #include "agent/ports/host.h"
@@ -200,6 +201,9 @@ struct gap_room {
 	Tapwall__V1__Conflict conflict[GAPS_MAX];
 	Tapwall__V1__Conflict *conflicts[GAPS_MAX];
 	char why[GAPS_MAX][TW_CONFLICT_TEXT_MAX];
+	Tapwall__V1__SplitBrain split[TW_SPLITS_MAX];
+	Tapwall__V1__SplitBrain *splits[TW_SPLITS_MAX];
+	char shared[TW_SPLITS_MAX][INET6_ADDRSTRLEN];
 };
 
 static void add_conflict(
@@ -251,6 +255,25 @@ static int fill_gaps(
 			room->sought[status->n_sought++] = TEXT(
 				tw_policy_vnic(policy, i)->workload);
 	return 0;
+}
+
+static void fill_splits(
+	const struct tw_answer_ctx *ctx, struct gap_room *room, Tapwall__V1__Status *status)
+{
+	struct tw_split splits[TW_SPLITS_MAX];
+
+	status->n_split_brains = tw_splits_list(ctx->host, splits);
+	status->split_brains = room->splits;
+	for (size_t i = 0; i < status->n_split_brains; i++) {
+		Tapwall__V1__SplitBrain *message = &room->split[i];
+
+		tapwall__v1__split_brain__init(message);
+		message->address = (char *)tw_addr_format(&splits[i].addr, room->shared[i]);
+		message->holder = TEXT(tw_split_member(splits[i].holder));
+		message->rival = TEXT(tw_split_member(splits[i].rival));
+		message->age_s = splits[i].age_s;
+		room->splits[i] = message;
+	}
 }
 
 static void fill_images(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
@@ -443,6 +466,7 @@ static int send_status(
 	fill_asks(ctx, &status);
 	if (!gaps || fill_gaps(ctx, gaps, &status) < 0 || fill_uplinks(ctx, &status, &uplinks) < 0)
 		return -ENOMEM;
+	fill_splits(ctx, gaps, &status);
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;
 	response.status = &status;
 	ret = fill_quarantines(ctx, &status, &quarantines);

@@ -121,6 +121,7 @@ static void tell_status(struct teller *teller)
 	char *uplinks[] = {"eth0", "evil\033[31m"}, *unfiltered[] = {"tap-ovs", "evil\033[31m"};
 	char *degraded[] = {"/var/lib/tapwall: cannot write ports.json: No space left on device"};
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
+	Tapwall__V1__SplitBrain split = TAPWALL__V1__SPLIT_BRAIN__INIT, *splits[] = {&split};
 	Tapwall__V1__SlowPath slow_path;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 
@@ -128,6 +129,10 @@ static void tell_status(struct teller *teller)
 	conflict.port = "tap8";
 	conflict.name = "mac-twice";
 	conflict.text = "its own MAC is another's";
+	split.address = "10.0.0.100";
+	split.holder = "lb-2";
+	split.rival = "evil\033[31m";
+	split.age_s = 12;
 	status.pid = 4711;
 	status.uptime_s = 26 * HOUR + 61;
 	status.connections_max = 262144;
@@ -166,6 +171,8 @@ static void tell_status(struct teller *teller)
 		status.latch_every_kind = true;
 		status.degraded = degraded;
 		status.n_degraded = COUNT(degraded);
+		status.split_brains = splits;
+		status.n_split_brains = COUNT(splits);
 		status.ports_unclaimed = 2;
 		status.ports_open = 1;
 		status.open = open;

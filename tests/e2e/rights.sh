@@ -62,6 +62,18 @@ observe_lists() { # VLAN: it is a right that w4's frames lack
 		'.[-1].summary.rights == [.[-1].summary.rights[] | select(.workload == "w4" and .port == "tap4" and .vlans == [$vlan] and .frames > 0)] and
 			(.[-1].summary.rights | length) == 1'
 }
+status_splits() {
+	tapwall status | grep '^SPLIT BRAIN: w[12] and w[12] both claim the shared address 10.0.0.100, last .* ago' &&
+		tapwall status --json | jq -es 'any(.[].split_brains[]; .address == "10.0.0.100" and
+			([.holder, .rival] | sort) == ["w1", "w2"])'
+}
+port_splits() { # PORT RIVAL
+	tapwall ports --json | jq -es --arg port "$1" --arg text "split brain: $2 claims the shared address 10.0.0.100, too" \
+		'any(.[]; .name == $port and .trouble == $text)'
+}
+none_splits() {
+	! tapwall status | grep 'SPLIT BRAIN' && ! tapwall ports | grep 'split brain'
+}
 
 make_host
 for n in 1 2 3 4; do
@@ -147,6 +159,12 @@ equal "and reached there" connected "$(attempt 3 tcp 10.0.0.100 7001)"
 check "the log says that it moved" within 20 logged 'moved from w1 to w2'
 must ip -n "$ns-g1" addr add 10.0.0.100/32 dev eth0
 check "the log says that both claim it" within 20 both_claim
+check "status says so" within 20 status_splits
+check "and each of the ports, that the other one claims it" within 20 eval 'port_splits tap1 w2 && port_splits tap2 w1'
+stop_agent
+start_agent --policy "$lab/without.yaml"
+check "so does the next agent" within 20 status_splits
+check "a minute after the last such claim, it is over" within 90 none_splits
 must ip -n "$ns-g3" addr add 10.0.0.100/32 dev eth0
 announce 3
 check "a guest that is no member is denied" within 20 is_spoofed
