@@ -163,6 +163,7 @@ static bool add_lack(struct tw_rights_row *row, const Tapwall__V1__LogEntry *e)
 		row->lacks.may |= TW_MAY_DHCP_SERVER;
 		return true;
 	case TW_R_ROUTER_ADVERT:
+	case TW_R_MULTICAST_QUERY:
 	case TW_R_REDIRECT:
 		row->lacks.may |= TW_MAY_ROUTER;
 		return true;

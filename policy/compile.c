@@ -42,6 +42,30 @@ static int find_locals(struct tw_compiler *c)
 	return err;
 }
 
+/* True if a set contains multicast addresses, and no range of them extends beyond multicast. */
+static bool names_multicast(const struct tw_set *set)
+{
+	static const struct tw_range multicast[] = {
+		{(tw_u128)0xffffe0000000, (tw_u128)0xffffefffffff}, /* 224.0.0.0/4 */
+		{(tw_u128)0xff << 120, TW_U128_MAX},		    /* ff00::/8 */
+	};
+	bool names = false;
+
+	for (int f = 0; f < 2; f++) {
+		const struct tw_range *all = &multicast[f];
+		size_t i = tw_ranges_seek(&set->r, all->lo);
+
+		if (i < set->r.n && set->r.at[i].lo < all->lo)
+			return false;
+		for (; i < set->r.n && set->r.at[i].lo <= all->hi; i++) {
+			if (set->r.at[i].hi > all->hi)
+				return false;
+			names = true;
+		}
+	}
+	return names;
+}
+
 static int add_rule(
 	struct tw_compiler *c, enum tw_dir dir, uint32_t number, const struct tw_rule *rule)
 {
@@ -52,6 +76,7 @@ static int add_rule(
 		.local = c->local_of[mine->id] - 1,
 		.family = mine->family & remote->family,
 		.allows = rule->info.action == TW_V_ALLOW,
+		.named = dir == TW_DIR_OUT && names_multicast(rule->to_set),
 		.wide = remote->plain == everything && rule->cells->n_joined &&
 			rule->cells->joined[0].keys == everything &&
 			rule->cells->joined[0].sports == everything};

@@ -39,7 +39,8 @@ struct tw_rule_at {
 	uint32_t local;	 /* index of the set of local addresses in tw_compiler.locals */
 	uint32_t family; /* families that both ends have */
 	bool allows;
-	bool wide; /* true if the rule matches any remote address, protocol and port */
+	bool named; /* true if the other end names its multicast addresses (TW_DECISION_NAMED) */
+	bool wide;  /* true if the rule matches any remote address, protocol and port */
 };
 
 /* The ordered rules of a direction, and for each set of local addresses the rules that use it. */

@@ -318,6 +318,8 @@ void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
 				      ? vnic->limits.at[TW_LIMIT_BROADCAST]
 			      : vnic->observed ? 0
 					       : TW_BROADCAST_RATE_DEFAULT;
+	if (!(vnic->limits.said & 1u << TW_LIMIT_BROADCAST) && ret->broadcast_rate)
+		ret->flags |= TW_PORT_F_SPARES;
 	for (size_t i = 0; i < tw_vnic_n_given(vnic); i++) {
 		if (vnic->prefixes[i].len == 128 && ret->n_addrs < TW_PORT_ADDRS)
 			ret->addr[ret->n_addrs++] = vnic->prefixes[i].addr;

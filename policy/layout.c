@@ -32,6 +32,7 @@ static bool is_guarded_default(const struct tw_compiler *c, enum tw_dir dir)
 
 /* ---- entries of a view ---- */
 
+/* Returns the decision of a rule, by its number, or of the default. */
 static uint32_t decision_of(const struct tw_compiler *c, size_t number)
 {
 	const struct tw_rule_info *info = &c->policy->rules.at[number].info;
@@ -83,7 +84,9 @@ static int add_rule(struct tw_compiler *c, enum tw_dir dir, const struct tw_layo
 	const struct tw_rule *rule = &c->policy->rules.at[number];
 	const struct tw_set *mine = tw_named_local(c, dir, index);
 	const struct tw_end *remote = c->ends.of[number * 2 + (dir == TW_DIR_OUT)];
-	struct tw_entry entry = {.decision = decision_of(c, number)};
+	struct tw_entry entry = {
+		.decision = decision_of(c, number) |
+			    (c->rules[dir].all.at[index].named ? TW_DECISION_NAMED : 0)};
 	int err = 0;
 
 	/* Vectors have no groups. */

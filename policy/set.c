@@ -116,8 +116,7 @@ int tw_ranges_and(const struct tw_ranges *a, const struct tw_ranges *b, struct t
 	return 0;
 }
 
-/* Returns the index of the first range that does not end before `number`, or n. */
-static size_t seek(const struct tw_ranges *ranges, tw_u128 number)
+size_t tw_ranges_seek(const struct tw_ranges *ranges, tw_u128 number)
 {
 	size_t lo = 0, hi = ranges->n;
 
@@ -135,7 +134,7 @@ static size_t seek(const struct tw_ranges *ranges, tw_u128 number)
 bool tw_ranges_contain(const struct tw_ranges *a, const struct tw_ranges *b)
 {
 	for (size_t j = 0; j < b->n; j++) {
-		size_t i = seek(a, b->at[j].lo);
+		size_t i = tw_ranges_seek(a, b->at[j].lo);
 
 		if (i == a->n || a->at[i].lo > b->at[j].lo || a->at[i].hi < b->at[j].hi)
 			return false;
@@ -148,7 +147,7 @@ bool tw_ranges_overlap(const struct tw_ranges *a, const struct tw_ranges *b)
 	const struct tw_ranges *few = a->n < b->n ? a : b, *many = a->n < b->n ? b : a;
 
 	for (size_t j = 0; j < few->n; j++) {
-		size_t i = seek(many, few->at[j].lo);
+		size_t i = tw_ranges_seek(many, few->at[j].lo);
 
 		if (i < many->n && many->at[i].lo <= few->at[j].hi)
 			return true;
@@ -158,7 +157,7 @@ bool tw_ranges_overlap(const struct tw_ranges *a, const struct tw_ranges *b)
 
 bool tw_ranges_has(const struct tw_ranges *ranges, tw_u128 number)
 {
-	size_t i = seek(ranges, number);
+	size_t i = tw_ranges_seek(ranges, number);
 
 	return i < ranges->n && ranges->at[i].lo <= number;
 }

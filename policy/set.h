@@ -54,6 +54,8 @@ int tw_ranges_and(const struct tw_ranges *a, const struct tw_ranges *b, struct t
 bool tw_ranges_contain(const struct tw_ranges *a, const struct tw_ranges *b); /* b within a */
 bool tw_ranges_overlap(const struct tw_ranges *a, const struct tw_ranges *b);
 bool tw_ranges_has(const struct tw_ranges *ranges, tw_u128 number);
+/* Returns the index of the first range that does not end before `number`, or n. */
+size_t tw_ranges_seek(const struct tw_ranges *ranges, tw_u128 number);
 
 struct tw_set {
 	struct tw_ranges r; /* `max` is unused */

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <net/ethernet.h>
 #include <netinet/icmp6.h>
+#include <netinet/igmp.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
@@ -15,6 +16,7 @@
 #include "base/inet.h"
 
 #define TTL		64
+#define TTL_GROUP	1   /* RFC 2236 §2: for the link only */
 #define TTL_NEIGHBOUR	255 /* RFC 4861 §4: receivers discard anything less */
 #define WINDOW		64240
 #define OTHER_LEN	8
@@ -123,6 +125,23 @@ static size_t write_icmp(const struct tw_query *tuple, uint8_t *at)
 	return len;
 }
 
+/* True for IGMP to a group: a report, which passes without a rule. */
+static bool is_group_report(const struct tw_query *tuple)
+{
+	const struct tw_addr *to = &tuple->addr[TW_DIR_IN];
+
+	return tuple->proto == IPPROTO_IGMP && tw_addr_is_v4(to) && IN_MULTICAST(ntohl(to->w[3]));
+}
+
+/* Writes a report of version 1 (RFC 1112 appendix I), which needs no IP option. */
+static size_t write_group_report(const struct tw_query *tuple, uint8_t *at)
+{
+	at[0] = IGMP_V1_MEMBERSHIP_REPORT;
+	memcpy(at + 4, &tuple->addr[TW_DIR_IN].w[3], sizeof(tuple->addr[TW_DIR_IN].w[3]));
+	tw_inet_write_sum(at, OTHER_LEN, IPPROTO_IGMP, 0);
+	return OTHER_LEN;
+}
+
 static size_t write_payload(const struct tw_query *tuple, uint8_t *at)
 {
 	switch (tuple->proto) {
@@ -133,6 +152,8 @@ static size_t write_payload(const struct tw_query *tuple, uint8_t *at)
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		return write_icmp(tuple, at);
+	case IPPROTO_IGMP:
+		return is_group_report(tuple) ? write_group_report(tuple, at) : OTHER_LEN;
 	default:
 		return OTHER_LEN;
 	}
@@ -158,7 +179,9 @@ size_t tw_frame_build(const struct tw_query *tuple, uint8_t *data)
 	struct tw_inet_ip ip = {.src = from->b,
 		.dst = to->b,
 		.proto = tuple->proto,
-		.ttl = is_neighbour(tuple) ? TTL_NEIGHBOUR : TTL};
+		.ttl = is_neighbour(tuple)	? TTL_NEIGHBOUR
+		       : is_group_report(tuple) ? TTL_GROUP
+						: TTL};
 
 	memset(data, 0, TW_FRAME_MAX);
 	tw_frame_mac(TW_DIR_IN, to, tuple->vnic[TW_DIR_IN], ether->ether_dhost);

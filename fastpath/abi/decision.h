@@ -20,16 +20,19 @@ enum tw_verdict {
 
 #define TW_SPARED_POLICY 1 /* TW_R_POLICY */
 
-/* Decision word of a rule about a connection: verdict, log, answered and observed bits, and rule
- * slot; 0 = undecided. */
+/* Decision word of a rule about a connection: verdict, log, answered, observed and named bits, and
+ * rule slot; 0 = undecided. */
 #define TW_DECISION_VERDICT_SHIFT 29
 #define TW_DECISION_LOG		  (1u << 28)
 /* Set if the decision comes from an answer that outlives the policy epoch (path/ask.h). */
 #define TW_DECISION_ANSWERED (1u << 27)
 /* Set if the verdict is allow only because the port is observed. At an enforced port, the rule would
  * not let the connection pass. */
-#define TW_DECISION_OBSERVED  (1u << 26)
-#define TW_DECISION_RULE_MASK ((1u << 26) - 1)
+#define TW_DECISION_OBSERVED (1u << 26)
+/* Set if the rule's `to` names its multicast addresses: none is there as a part of a larger range,
+ * such as `any`. Only in decisions of the out end. */
+#define TW_DECISION_NAMED     (1u << 25)
+#define TW_DECISION_RULE_MASK ((1u << 25) - 1)
 
 static inline __u32 tw_decision(enum tw_verdict verdict, int log, __u32 rule)
 {

@@ -313,6 +313,7 @@ struct tw_gc {
 #define TW_PORT_F_OBSERVED    0x400  /* `mode: observe`: rules, default and tracking deny nothing */
 #define TW_PORT_F_GRANTS      0x800  /* has rights beyond its MAC and addresses: `grants` */
 #define TW_PORT_F_SLAAC	      0x1000 /* addresses that the guest forms by SLAAC are its own, too */
+#define TW_PORT_F_SPARES      0x2000 /* broadcast_rate spares multicast that rules name (limit.h) */
 
 /* Values of `macs`. */
 #define TW_MAC_FOUND  0 /* the workload has its port */

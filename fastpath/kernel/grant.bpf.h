@@ -5,12 +5,16 @@
  */
 #pragma once
 
-/* True if the port has the right `what` for the packet in scratch. Map lookups need no struct
- * tw_frame in a BPF program. */
+/* Returns tw_path_granted() for the packet in scratch. */
 __noinline int tw_sub_granted(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 what)
 {
-	TW_OPAQUE(skb);
-	return tw_path_granted(0, port_id, epoch, what);
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.len = skb->len, .gso_size = skb->gso_size, .target = skb};
+
+	if (!c)
+		return 0;
+	f.now_ns = now(c);
+	return tw_path_granted(&f, port_id, epoch, what);
 }
 
 __noinline int tw_sub_holder(struct __sk_buff *skb, __u32 epoch)

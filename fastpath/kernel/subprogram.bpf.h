@@ -138,6 +138,11 @@ tw_inline enum tw_reason tw_call_neighbour(const struct tw_frame *f, enum tw_dir
 	return (enum tw_reason)tw_sub_neighbour(f->target, dir, epoch);
 }
 
+tw_inline enum tw_reason tw_call_igmp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return (enum tw_reason)tw_sub_igmp(f->target, dir, epoch);
+}
+
 tw_inline void tw_call_holder(const struct tw_frame *f, __u32 epoch)
 {
 	tw_sub_holder(f->target, epoch);
@@ -151,6 +156,12 @@ tw_inline enum tw_reason tw_call_dhcp(const struct tw_frame *f, enum tw_dir dir,
 tw_inline enum tw_reason tw_call_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
 	return (enum tw_reason)tw_sub_dhcp6(f->target, dir, epoch);
+}
+
+tw_inline enum tw_reason tw_call_limit(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 decision)
+{
+	return (enum tw_reason)tw_sub_limit(f->target, port_id, epoch, decision);
 }
 
 tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)

@@ -209,11 +209,13 @@ __noinline int tw_sub_form(struct __sk_buff *skb, __u32 port_id, __u32 epoch);
 __noinline int tw_sub_heard(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 type);
 __noinline int tw_sub_beyond(struct __sk_buff *skb, __u32 epoch);
 __noinline int tw_sub_neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch);
+__noinline int tw_sub_igmp(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int tw_sub_holder(struct __sk_buff *skb, __u32 epoch);
 __noinline int tw_sub_dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int tw_sub_dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int tw_sub_owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
 __noinline int tw_sub_claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
+__noinline int tw_sub_limit(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 decision);
 __noinline int tw_sub_express(struct __sk_buff *skb);
 
 #include "fastpath/kernel/subprogram.bpf.h"
@@ -353,40 +355,7 @@ __noinline int tw_sub_beyond(struct __sk_buff *skb, __u32 epoch)
 	return (int)tw_path_beyond(&f, epoch);
 }
 
-/* Returns the reason why ARP, ND or MLD passes or not; TW_R_NONE: not housekeeping. */
-__noinline int tw_sub_neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch)
-{
-	const struct tw_config *c = settings();
-	struct tw_frame f = {0};
-
-	if (!c)
-		return TW_R_NO_IMAGE;
-	frame_init(&f, c, skb);
-	return tw_path_neighbour(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch);
-}
-
-/* As tw_sub_neighbour(), for DHCP. */
-__noinline int tw_sub_dhcp(struct __sk_buff *skb, __u32 dir, __u32 epoch)
-{
-	const struct tw_config *c = settings();
-	struct tw_frame f = {0};
-
-	if (!c)
-		return TW_R_NO_IMAGE;
-	frame_init(&f, c, skb);
-	return tw_path_dhcp(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch, 1);
-}
-
-__noinline int tw_sub_dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch)
-{
-	const struct tw_config *c = settings();
-	struct tw_frame f = {0};
-
-	if (!c)
-		return TW_R_NO_IMAGE;
-	frame_init(&f, c, skb);
-	return tw_path_dhcp(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch, 0);
-}
+#include "fastpath/kernel/house.bpf.h"
 
 /* Returns the tc action that sends the refusal; 0: there is none. */
 __noinline int tw_sub_refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch)

@@ -180,6 +180,11 @@ tw_inline enum tw_reason tw_call_neighbour(const struct tw_frame *f, enum tw_dir
 	return tw_path_neighbour(f, native_of(f)->settings, dir, epoch);
 }
 
+tw_inline enum tw_reason tw_call_igmp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
+{
+	return tw_path_igmp(f, native_of(f)->settings, dir, epoch);
+}
+
 tw_inline void tw_call_holder(const struct tw_frame *f, __u32 epoch)
 {
 	tw_path_holder(f, epoch);
@@ -193,6 +198,12 @@ tw_inline enum tw_reason tw_call_dhcp(const struct tw_frame *f, enum tw_dir dir,
 tw_inline enum tw_reason tw_call_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
 	return tw_path_dhcp(f, native_of(f)->settings, dir, epoch, 0);
+}
+
+tw_inline enum tw_reason tw_call_limit(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 decision)
+{
+	return tw_path_limit(f, port_id, epoch, decision);
 }
 
 tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)

@@ -33,7 +33,7 @@ tw_inline int tw_ask_keeps(__u32 was, __u32 decision)
 tw_inline __u32 tw_ask_decided(__u32 decision, enum tw_verdict verdict, __u32 answered)
 {
 	return tw_decision(verdict, decision & TW_DECISION_LOG, tw_decision_rule(decision)) |
-	       answered;
+	       (decision & TW_DECISION_NAMED) | answered;
 }
 
 tw_inline void tw_ask_key_make(

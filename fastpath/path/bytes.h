@@ -133,6 +133,20 @@ tw_inline int tw_mac_is_broadcast(const __u8 *mac)
 	return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff;
 }
 
+/* True if the MAC belongs to the address: its group's MAC (RFC 1112 §6.4, 2464 §7), or for unicast
+ * no group MAC. */
+tw_inline int tw_mac_fits(const __u8 *mac, const struct tw_addr *addr)
+{
+	if (tw_addr_is_v4(addr) && addr->b[12] >> 4 == 0xe)
+		return mac[0] == 0x01 && !mac[1] && mac[2] == 0x5e &&
+		       mac[3] == (addr->b[13] & 0x7f) && mac[4] == addr->b[14] &&
+		       mac[5] == addr->b[15];
+	if (addr->b[0] != 0xff)
+		return !(mac[0] & 1);
+	return mac[0] == 0x33 && mac[1] == 0x33 && mac[2] == addr->b[12] && mac[3] == addr->b[13] &&
+	       mac[4] == addr->b[14] && mac[5] == addr->b[15];
+}
+
 tw_inline __u32 tw_tick(__u64 now_ns)
 {
 	return (__u32)(now_ns >> TW_TICK_SHIFT);

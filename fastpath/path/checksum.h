@@ -15,11 +15,13 @@
 #include "fastpath/path/offload.h"
 #include "fastpath/path/reply.h"
 
-/* True if a packet's transport checksum is right or absent (RFC 768). */
+/* True if a packet's transport checksum is right or absent (RFC 768). IGMP's covers no pseudo header
+ * (RFC 3376 §4.1.2). */
 tw_inline int tw_checksum_good(const struct tw_frame *f, const struct tw_packet *p)
 {
 	__u32 len = tw_l4_len(p), summed = tw_frame_summed(f);
 	const struct tw_udp *udp;
+	__u64 pseudo = 0;
 	int sum;
 
 	if (summed == TW_SUMMED_CHECKED || summed == TW_SUMMED_PARTIAL || f->gso_size)
@@ -30,9 +32,10 @@ tw_inline int tw_checksum_good(const struct tw_frame *f, const struct tw_packet 
 			return 1;
 		len = tw_host16(udp->len);
 	}
+	if (p->tuple.proto != TW_IPPROTO_IGMP)
+		pseudo = tw_pseudo_sum(&p->tuple, p->tuple.proto, len);
 	sum = tw_frame_sum(f, p->l4_off, len);
-	return sum < 0 ||
-	       tw_csum_fold(tw_pseudo_sum(&p->tuple, p->tuple.proto, len) + (__u32)sum) == 0xffff;
+	return sum < 0 || tw_csum_fold(pseudo + (__u32)sum) == 0xffff;
 }
 
 /* Returns 1 if a packet changes a record, or is the first answer. Fragments do not count, as a

@@ -68,7 +68,8 @@ tw_inline int tw_granted(const struct tw_frame *f, __u32 id, __u32 epoch, enum t
 		return tw_grant_mac(g, p->src_mac);
 	case TW_GRANT_DESTINATION:
 		return tw_grant_mac(g, p->dst_mac);
-	case TW_GRANT_ETHERTYPE:
+	case TW_GRANT_ETHERTYPE_OUT:
+	case TW_GRANT_ETHERTYPE_IN:
 		return !p->snap && tw_grant_ethertype(g, p->ethertype);
 	}
 	return 0;

@@ -7,10 +7,10 @@
  *             passes now. Any other: denied.
  * Invariants: 1. Every source MAC, IP, ARP sender, and ND source or target from a guest belongs to
  *                its workload, or to its port by a claim (except for DAD and DHCP's 0.0.0.0).
- *             2. No guest acts as a DHCP or DHCPv6 server, or sends router advertisements or
- *                redirects, unless the policy grants it that (TW_MAY_*). Even then it can give others
+ *             2. No guest acts as a DHCP or DHCPv6 server, or sends router advertisements, redirects
+ *                or multicast queries, unless the policy grants it that (TW_MAY_*). Even then it can give others
  *                only addresses that its own port may use.
- *             3. Housekeeping is well-formed to the last byte (neighbour.h, dhcp.h).
+ *             3. Housekeeping is well-formed to the last byte (neighbour.h, igmp.h, dhcp.h).
  *             4. Tags, further MACs and other protocols pass only as granted (grant.h).
  * Bounds:     one lookup in `grants`, only for ports with rights; one in `addrs`, only for ports with
  *             more than TW_PORT_ADDRS addresses; housekeeping and claims run in subprograms.
@@ -21,7 +21,7 @@
 
 #include "fastpath/path/beyond.h"
 #include "fastpath/path/grant.h"
-#include "fastpath/path/neighbour.h"
+#include "fastpath/path/igmp.h"
 
 /* True for a datagram to a DHCP port of either family. */
 tw_inline int tw_guard_is_dhcp(const struct tw_packet *p)
@@ -80,8 +80,6 @@ tw_inline enum tw_reason tw_guard_neighbour(const struct tw_frame *f, const stru
 		if ((type == TW_ND_RA || type == TW_ND_REDIRECT) &&
 			!tw_grant_may(f, s->port, s->epoch, TW_MAY_ROUTER))
 			return type == TW_ND_RA ? TW_R_ROUTER_ADVERT : TW_R_REDIRECT;
-		if (type == TW_MLD_QUERY)
-			return TW_R_NONE;
 	}
 	if (type >= TW_ND_RS && type <= TW_ND_REDIRECT)
 		return tw_nd(f, s, type);
@@ -102,17 +100,11 @@ tw_inline enum tw_reason tw_guard_house(
 			tw_call_holder(f, s->epoch);
 		return reason;
 	}
+	if (tw_igmp_is(p))
+		return tw_call_igmp(f, (enum tw_dir)s->dir, s->epoch);
 	if (tw_guard_is_dhcp(p))
 		return tw_guard_dhcp(f, s, p);
 	return TW_R_NONE;
-}
-
-/* True for an IGMP message from 0.0.0.0 to a group, as a host without an address sends it (RFC 3376
- * §4.2.13). It meets the rules. */
-tw_inline int tw_guard_is_igmp(const struct tw_packet *p)
-{
-	return p->tuple.proto == TW_IPPROTO_IGMP && tw_addr_is_multicast(&p->tuple.dst) &&
-	       tw_addr_is_v4(&p->tuple.src) && tw_addr_is_unspecified(&p->tuple.src);
 }
 
 /* True if the policy grants `what` to the port, for the packet. */
@@ -158,8 +150,6 @@ tw_inline enum tw_reason tw_guard_out(
 	if (p->tuple.proto == TW_IPPROTO_ICMP && p->fragment != TW_FRAG_LATER &&
 		p->icmp >> 8 == 5 && !tw_grant_may(f, s->port, s->epoch, TW_MAY_ROUTER))
 		return TW_R_REDIRECT;
-	if (tw_guard_is_igmp(p))
-		return TW_R_NONE;
 	if (tw_addr_is_unspecified(src) || !tw_own_source(f, s->port, s->epoch, src))
 		return tw_own_foreign(p, TW_R_SPOOFED_ADDRESS);
 	return TW_R_NONE;
@@ -188,9 +178,13 @@ tw_inline enum tw_reason tw_guard_other(
 	const struct tw_frame *f, const struct tw_ctx *s, const struct tw_packet *p)
 {
 	enum tw_reason reason;
+	int granted = 0;
 
-	if (!tw_guard_granted(f, s, TW_GRANT_ETHERTYPE))
-		return TW_R_NOT_IP;
+	if (s->port->flags & TW_PORT_F_GRANTS)
+		granted = tw_call_granted(f, s->port->id, s->epoch,
+			s->dir == TW_DIR_OUT ? TW_GRANT_ETHERTYPE_OUT : TW_GRANT_ETHERTYPE_IN);
+	if (granted != 1)
+		return granted ? TW_R_RATE_LIMIT : TW_R_NOT_IP;
 	tw_stage_enter(f, TW_STAGE_GUARD);
 	reason = tw_guard_mac(f, s, p);
 	if (reason)

@@ -6,13 +6,19 @@
  *             is over the rate. This is the generic cell rate algorithm, a token bucket without
  *             refills.
  * In:         frames that leave a guest. Frame rates apply to all of them, before a header is read;
- *             the connection rate to those that open a connection, once the policy allows them.
+ *             the connection rate to those that open a connection, once the policy allows them. A
+ *             default broadcast rate, which the policy does not set, applies later: to housekeeping
+ *             and granted protocols as they are judged, to others once they are allowed. It spares
+ *             multicast that the deciding rule names.
  * Invariants: 1. CPUs that read a meter at the same time may each pass one frame over its rate,
  *                never more: passed frames are added atomically.
  *             2. A flood over the rate is reported once a second for each port; all of it is
  *                counted.
  *             3. A super-frame passes if one frame would, and counts as its segments.
- * Bounds:     one lookup in `limiters`, only for ports with a rate.
+ *             4. Housekeeping is metered before it is judged: a message over the rate claims no
+ *                address.
+ * Bounds:     one lookup in `limiters`, only for ports with a rate. A default rate is checked in a
+ *             subprogram, only for frames to a group or broadcast.
  * Source:     ITU-T I.371 annex A (GCRA).
  */
 #pragma once
@@ -81,7 +87,8 @@ tw_inline enum tw_reason tw_limit_frames(const struct tw_frame *f, struct tw_ctx
 	if (s->dir != TW_DIR_OUT)
 		return TW_R_NONE;
 	dst = tw_at(f, 0, 1);
-	group_rate = dst && *dst & 1 ? port->broadcast_rate : 0;
+	group_rate = dst && *dst & 1 && !(port->flags & TW_PORT_F_SPARES) ? port->broadcast_rate
+									  : 0;
 	if (!port->packet_rate && !group_rate)
 		return TW_R_NONE;
 	limiter = tw_limiters_lookup(f, &id);
@@ -94,6 +101,45 @@ tw_inline enum tw_reason tw_limit_frames(const struct tw_frame *f, struct tw_ctx
 				  f->now_ns, tw_limit_segments(f)))
 		return tw_limit_over(f, s, limiter);
 	return TW_R_NONE;
+}
+
+/* True for a packet to a routed multicast group, at the group's MAC. Other groups are 224.0.0.0/24, and
+ * those of IPv6 whose scope is the link: every bridge floods these (RFC 4541 §2.1.2). */
+tw_inline int tw_limit_routed_group(const struct tw_packet *p)
+{
+	const struct tw_addr *dst = &p->tuple.dst;
+
+	if (tw_addr_is_v4(dst))
+		return (dst->w[3] & tw_be32(0xf0000000)) == tw_be32(0xe0000000) &&
+		       (dst->w[3] & tw_be32(0xffffff00)) != tw_be32(0xe0000000) &&
+		       tw_mac_fits(p->dst_mac, dst);
+	return dst->b[0] == 0xff && (dst->b[1] & 0xf) > 2 && tw_mac_fits(p->dst_mac, dst);
+}
+
+/* True if a default rate applies to a frame that the guest sends. */
+tw_inline int tw_limit_by_default(const struct tw_port *port, const struct tw_packet *p)
+{
+	return p->dst_mac[0] & 1 && port->flags & TW_PORT_F_SPARES && !TW_MEMORY(p->metered);
+}
+
+/* Checks a frame to which a default rate applies. */
+tw_inline enum tw_reason tw_limit_default(
+	const struct tw_frame *f, const struct tw_port *port, struct tw_packet *p)
+{
+	struct tw_ctx s = {.port = port};
+	__u32 id = port->id;
+	struct tw_limiter *limiter = tw_limiters_lookup(f, &id);
+	enum tw_reason reason;
+
+	if (!limiter)
+		return TW_R_RATE_LIMIT;
+	p->metered = 1;
+	if (tw_meter_take(&limiter->due_ns[TW_METER_BROADCAST], port->broadcast_rate, f->now_ns,
+		    tw_limit_segments(f)))
+		return TW_R_NONE;
+	reason = tw_limit_over(f, &s, limiter);
+	p->quiet = s.quiet;
+	return reason;
 }
 
 /* Checks an allowed packet that opens a connection against the connection rate. Adopted connections

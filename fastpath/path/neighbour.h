@@ -10,9 +10,11 @@
  *                neighbour.
  *             2. Both ways: hop limit 255 (MLD: 1), no fragments, no extension headers but MLD's
  *                router alert, known options of known length, each once, nothing after the message.
+ *                MLD: a correct checksum.
  *                Router advertisements and redirects have many options; only their lengths are
  *                checked.
- *             3. A guest's padding is zeros (RFC 894). Arriving ARP may have any padding, as old
+ *             3. A guest sends MLD queries only with `may: router`.
+ *             4. A guest's padding is zeros (RFC 894). Arriving ARP may have any padding, as old
  *                devices pad with stale memory.
  * Bounds:     TW_ND_OPTIONS_MAX options, TW_MLD_RECORDS_MAX records, a load each; runs in a
  *             subprogram.
@@ -21,12 +23,14 @@
 #pragma once
 
 #include "fastpath/path/dhcp/dhcp6.h"
+#include "fastpath/path/grant.h"
 #include "fastpath/path/slaac.h"
 #include "fastpath/path/transport.h"
 
 #define TW_ND_OPTIONS_MAX  32
 #define TW_MLD_RECORDS_MAX 128
-#define TW_ARP_PADDING_MAX 18 /* up to the 46 bytes of the shortest Ethernet payload */
+#define TW_PAYLOAD_MIN	   46 /* the shortest Ethernet payload: shorter packets are padded */
+#define TW_PADDING_MAX	   18 /* no packet is shorter than 28 bytes */
 
 #define TW_ND_REDIRECTED 24 /* offset of a redirect's destination (RFC 4861 §4.5) */
 
@@ -35,16 +39,16 @@
 #define TW_ND_O_NONCE  14 /* RFC 3971, 7527 */
 #define TW_ND_O_ROUTE  24 /* RFC 4191 §2.3 */
 
-/* ---- ARP ---- */
-
-tw_inline enum tw_reason tw_arp_padding(const struct tw_frame *f, __u32 end, int from_guest)
+/* Checks the padding of a packet that ends at `end`. */
+tw_inline enum tw_reason tw_house_padding(
+	const struct tw_frame *f, const struct tw_packet *p, __u32 end, int from_guest)
 {
 	__u32 i, len = f->len - end;
 	const __u8 *byte;
 
-	if (len > TW_ARP_PADDING_MAX)
+	if (len && f->len - p->l3_off > TW_PAYLOAD_MIN)
 		return TW_R_BAD_LENGTH;
-	for (i = 0; from_guest && i < TW_ARP_PADDING_MAX; i++) {
+	for (i = 0; from_guest && i < TW_PADDING_MAX; i++) {
 		if (i >= len)
 			break;
 		byte = tw_at(f, end + i, 1);
@@ -55,6 +59,8 @@ tw_inline enum tw_reason tw_arp_padding(const struct tw_frame *f, __u32 end, int
 	}
 	return TW_R_NONE;
 }
+
+/* ---- ARP ---- */
 
 /* Judges a RARP announcement of a MAC, as QEMU and Cloud Hypervisor send it for a guest that has
  * arrived: broadcast, about the sender's own MAC, without any address. */
@@ -104,7 +110,7 @@ tw_inline enum tw_reason tw_arp(const struct tw_frame *f, const struct tw_house 
 
 	if (!arp)
 		return TW_R_TRUNCATED;
-	reason = tw_arp_padding(f, p->l3_off + (__u32)sizeof(*arp), s->dir == TW_DIR_OUT);
+	reason = tw_house_padding(f, p, p->l3_off + (__u32)sizeof(*arp), s->dir == TW_DIR_OUT);
 	if (reason)
 		return reason;
 	if (arp->operation == tw_be16(TW_ARP_REVERSE))
@@ -126,16 +132,6 @@ tw_inline int tw_addr_is_solicited(const struct tw_addr *group, const struct tw_
 {
 	return group->w[0] == tw_be32(0xff020000) && !group->w[1] && group->w[2] == tw_be32(1) &&
 	       group->w[3] == (addr->w[3] | tw_be32(0xff000000));
-}
-
-/* True if the MAC belongs to the address: its group's MAC (RFC 2464 §7), or for unicast no group
- * MAC. */
-tw_inline int tw_mac_fits(const __u8 *mac, const struct tw_addr *addr)
-{
-	if (addr->b[0] != 0xff)
-		return !(mac[0] & 1);
-	return mac[0] == 0x33 && mac[1] == 0x33 && mac[2] == addr->b[12] && mac[3] == addr->b[13] &&
-	       mac[4] == addr->b[14] && mac[5] == addr->b[15];
 }
 
 /* True if an address shares its first 64 bits with one of the guest's leases, or with a prefix in
@@ -525,6 +521,9 @@ tw_inline enum tw_reason tw_mld_group(
 	if (type == TW_MLD_QUERY) {
 		const __be16 *sources = tw_at(f, p->l4_off + 24, 4);
 
+		if (tw_addr_is_unspecified(&group) ? !tw_addr_is_group(&p->tuple.dst, 1)
+						   : !tw_addr_equal(&p->tuple.dst, &group))
+			return TW_R_BAD_HEADER;
 		if (len == 24)
 			return TW_R_NEIGHBOUR;
 		if (len < 28)
@@ -584,9 +583,9 @@ tw_inline enum tw_reason tw_mld_report(
 	return TW_MEMORY(d->off) == d->end ? TW_R_NEIGHBOUR : TW_R_BAD_LENGTH;
 }
 
-/* Judges MLD. Without a guest's reports, a snooping bridge would cut it off from ND. Queries are
- * sent by routers; a guest's queries are left to the policy. */
-tw_inline enum tw_reason tw_mld(const struct tw_frame *f, const struct tw_house *s, __u32 type)
+/* Judges an MLD message that the guest may send. */
+tw_inline enum tw_reason tw_mld_message(
+	const struct tw_frame *f, const struct tw_house *s, __u32 type)
 {
 	const struct tw_packet *p = &s->scratch->packet;
 	const struct tw_addr *src = &p->tuple.src;
@@ -608,4 +607,21 @@ tw_inline enum tw_reason tw_mld(const struct tw_frame *f, const struct tw_house 
 	if (!h)
 		return TW_R_TRUNCATED;
 	return type == TW_MLD2_REPORT ? tw_mld_report(f, s, h) : tw_mld_group(f, s, type, h);
+}
+
+/* Judges MLD. Without a guest's reports, a snooping bridge would cut it off from ND. Queries are
+ * sent by routers: a guest that forges them takes the place of the link's querier. */
+tw_inline enum tw_reason tw_mld(const struct tw_frame *f, const struct tw_house *s, __u32 type)
+{
+	int queries = s->dir == TW_DIR_OUT && type == TW_MLD_QUERY;
+	enum tw_reason reason;
+
+	if (queries && !tw_grant_may(f, s->port, s->epoch, TW_MAY_ROUTER))
+		return TW_R_MULTICAST_QUERY;
+	reason = tw_mld_message(f, s, type);
+	if (reason != TW_R_NEIGHBOUR)
+		return reason;
+	if (tw_call_checksum(f))
+		return TW_R_BAD_CHECKSUM;
+	return queries ? TW_R_GRANTED : TW_R_NEIGHBOUR;
 }

@@ -58,6 +58,8 @@ tw_inline int tw_offload_sum_fits(
 			return offset == __builtin_offsetof(struct tw_udp, csum);
 		return start >= p->l4_off + sizeof(struct tw_udp) && start < f->len &&
 		       !tw_offload_read_on(p);
+	case TW_IPPROTO_IGMP: /* every byte of it is judged */
+		return 0;
 	default:
 		return start >= p->l4_off && start < f->len;
 	}

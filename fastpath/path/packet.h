@@ -185,6 +185,8 @@ struct tw_packet {
 	__u8 tagged;	/* has a tag that the port may not use: guard.h */
 	__u8 dst_mac[6];
 	__u8 src_mac[6];
+	__u8 metered; /* charged against a default rate: limit.h */
+	__u8 quiet;   /* beyond that rate, and not to be reported */
 };
 
 /* Buffer for one refusal: the packet that goes back, from its IP header on. */

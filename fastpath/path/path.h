@@ -223,6 +223,8 @@ tw_inline enum tw_reason tw_path_judge(
 	if (reason)
 		return reason;
 	reason = tw_path_classify(f, s, flow, &scratch->outcome);
+	if (!reason && s->dir == TW_DIR_OUT && tw_limit_by_default(s->port, p))
+		reason = tw_call_limit(f, s->port->id, s->epoch, flow->decision);
 	if (reason)
 		return reason;
 	tw_stage_enter(f, TW_STAGE_INSPECT);
@@ -292,6 +294,7 @@ tw_inline const struct tw_outcome *tw_path(
 	/* Stored through memory so that the verifier walks the code below once, not once per
 	 * reason. */
 	*(volatile __u8 *)&o->reason = (__u8)tw_path_judge(f, &s, scratch);
+	s.quiet |= TW_MEMORY(scratch->packet.quiet);
 	if (s.port && s.port->flags & TW_PORT_F_OBSERVED)
 		s.far = tw_call_spare(f, s.port->id, s.epoch, dir) ? 0 : s.far;
 	tw_path_conclude(o, &s, &scratch->flow, *(volatile __u8 *)&o->reason);
@@ -348,6 +351,20 @@ tw_inline __u32 tw_path_decide(
 	decision = tw_classify(f, slot, end, home, &scratch->flow.first, scratch->flow.icmp);
 
 	return home.observed ? tw_decision_observed(decision) : decision;
+}
+
+/* Checks the frame in scratch, which the decision allows, against its port's default rate. */
+tw_inline enum tw_reason tw_path_limit(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 decision)
+{
+	const struct tw_port *port = tw_port_numbered(f, port_id, epoch);
+	struct tw_scratch *scratch = tw_scratch_get(f);
+
+	if (!port || !scratch)
+		return TW_R_NO_IMAGE;
+	if (decision & TW_DECISION_NAMED && tw_limit_routed_group(&scratch->packet))
+		return TW_R_NONE;
+	return tw_limit_default(f, port, &scratch->packet);
 }
 
 tw_inline enum tw_reason tw_path_fragment(
@@ -496,12 +513,21 @@ tw_inline int tw_path_claim(const struct tw_frame *f, const struct tw_config *co
 		       kind == TW_OWNED_NAME ? TW_CLAIM_CLIENT : TW_CLAIM_ADDRESS, scratch);
 }
 
-/* True if the port has the right `what` (enum tw_grant) for the packet in scratch. */
+/* Returns 1 if the port has the right `what` (enum tw_grant) for the packet in scratch, else 0;
+ * TW_GRANT_OVER if it has, but sends beyond its default rate. */
 tw_inline int tw_path_granted(const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 what)
 {
-	const struct tw_scratch *scratch = tw_scratch_get(f);
+	struct tw_scratch *scratch = tw_scratch_get(f);
+	const struct tw_port *port;
 
-	return scratch && tw_granted(f, port_id, epoch, (enum tw_grant)what, &scratch->packet);
+	if (!scratch || !tw_granted(f, port_id, epoch, (enum tw_grant)what, &scratch->packet))
+		return 0;
+	if (what != TW_GRANT_ETHERTYPE_OUT)
+		return 1;
+	port = tw_port_numbered(f, port_id, epoch);
+	if (!port || !tw_limit_by_default(port, &scratch->packet))
+		return 1;
+	return tw_limit_default(f, port, &scratch->packet) ? TW_GRANT_OVER : 1;
 }
 
 /* Returns why a frame from beyond the ports may not reach this port, or TW_R_NONE. */
@@ -513,15 +539,44 @@ tw_inline enum tw_reason tw_path_beyond(const struct tw_frame *f, __u32 epoch)
 	return port && scratch ? tw_beyond(f, port, epoch, &scratch->packet) : TW_R_NO_IMAGE;
 }
 
+/* Checks housekeeping in scratch against its port's default rate. */
+tw_inline enum tw_reason tw_path_house(const struct tw_frame *f, const struct tw_house *s)
+{
+	struct tw_packet *p = &s->scratch->packet;
+
+	return s->dir == TW_DIR_OUT && tw_limit_by_default(s->port, p)
+		       ? tw_limit_default(f, s->port, p)
+		       : TW_R_NONE;
+}
+
 /* Judges the ARP, ND or MLD packet in scratch. */
 tw_inline enum tw_reason tw_path_neighbour(
 	const struct tw_frame *f, const struct tw_config *config, enum tw_dir dir, __u32 epoch)
 {
 	struct tw_house s = {.config = config, .epoch = epoch, .dir = (__u8)dir};
+	enum tw_reason reason;
 
 	s.port = tw_port_at(f, f->ifindex, epoch);
 	s.scratch = tw_scratch_get(f);
-	return s.port && s.scratch ? tw_guard_neighbour(f, &s) : TW_R_NO_IMAGE;
+	if (!s.port || !s.scratch)
+		return TW_R_NO_IMAGE;
+	reason = tw_path_house(f, &s);
+	return reason ? reason : tw_guard_neighbour(f, &s);
+}
+
+/* Judges the IGMP packet in scratch. */
+tw_inline enum tw_reason tw_path_igmp(
+	const struct tw_frame *f, const struct tw_config *config, enum tw_dir dir, __u32 epoch)
+{
+	struct tw_house s = {.config = config, .epoch = epoch, .dir = (__u8)dir};
+	enum tw_reason reason;
+
+	s.port = tw_port_at(f, f->ifindex, epoch);
+	s.scratch = tw_scratch_get(f);
+	if (!s.port || !s.scratch)
+		return TW_R_NO_IMAGE;
+	reason = tw_path_house(f, &s);
+	return reason ? reason : tw_igmp(f, &s);
 }
 
 /* Notes the shared address that the ARP or ND packet in scratch may announce, and reports a new
@@ -546,6 +601,9 @@ tw_inline enum tw_reason tw_path_dhcp(const struct tw_frame *f, const struct tw_
 	s.scratch = tw_scratch_get(f);
 	if (!s.port || !s.scratch)
 		return TW_R_NO_IMAGE;
+	reason = tw_path_house(f, &s);
+	if (reason)
+		return reason;
 	reason = tw_dhcp(f, &s, v4);
 	if (reason == TW_R_DHCP_CLIENT && TW_MEMORY(s.scratch->dhcp.changed) &&
 		s.port->flags & TW_PORT_F_DHCP)

@@ -180,7 +180,15 @@ struct tw_home {
 enum tw_owned { TW_OWNED_ADDRESS, TW_OWNED_NAME };
 
 /* Kinds of rights in `grants` (grant.h). */
-enum tw_grant { TW_GRANT_TAGS, TW_GRANT_SOURCE, TW_GRANT_DESTINATION, TW_GRANT_ETHERTYPE };
+enum tw_grant {
+	TW_GRANT_TAGS,
+	TW_GRANT_SOURCE,
+	TW_GRANT_DESTINATION,
+	TW_GRANT_ETHERTYPE_OUT,
+	TW_GRANT_ETHERTYPE_IN
+};
+
+#define TW_GRANT_OVER 2 /* granted, but beyond the port's default rate (limit.h) */
 
 tw_inline __u32 tw_call_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home);
@@ -218,9 +226,12 @@ tw_inline enum tw_reason tw_call_form(const struct tw_frame *f, __u32 port_id, _
 tw_inline void tw_call_heard(const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 type);
 tw_inline enum tw_reason tw_call_beyond(const struct tw_frame *f, __u32 epoch);
 tw_inline enum tw_reason tw_call_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline enum tw_reason tw_call_igmp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline void tw_call_holder(const struct tw_frame *f, __u32 epoch);
 tw_inline enum tw_reason tw_call_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline enum tw_reason tw_call_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
+tw_inline enum tw_reason tw_call_limit(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 decision);
 tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline enum tw_reason tw_call_checksum(const struct tw_frame *f);
 tw_inline enum tw_reason tw_call_ip_options(const struct tw_frame *f, __u32 off, __u32 end);

@@ -33,6 +33,7 @@ static const struct {
 	{TW_R_FOREIGN_LEASE, TW_DIR_IN},
 	{TW_R_FOREIGN_PREFIX, TW_DIR_IN},
 	{TW_R_SLAAC_LIMIT, TW_DIR_IN},
+	{TW_R_MULTICAST_QUERY, TW_DIR_IN},
 	/* A frame that is cut through has this reason at the port where it arrives. */
 	{TW_R_CUT_THROUGH, TW_DIR_OUT},
 	/* Occurs only with a real bridge: tests/e2e/cut-moves.sh. */

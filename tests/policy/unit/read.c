@@ -200,18 +200,18 @@ static void ports(void **state)
 	tw_policy_fill_port(tw_policy_find_port(policy, "tap-web"), &port);
 	assert_int_equal(port.id, 7);
 	assert_int_equal(port.image, 9);
-	assert_int_equal(port.flags, 0);
+	assert_int_equal(port.flags, TW_PORT_F_SPARES);
 	assert_int_equal(port.n_addrs, 2);
 	assert_memory_equal(&port.addr[0], &web, sizeof(web));
 	assert_int_equal(port.mac[5], 1);
 	tw_policy_fill_port(tw_policy_find_port(policy, "tap-fw0"), &port);
-	assert_int_equal(port.flags, TW_PORT_F_TRANSIT | TW_PORT_F_MORE);
+	assert_int_equal(port.flags, TW_PORT_F_TRANSIT | TW_PORT_F_MORE | TW_PORT_F_SPARES);
 	assert_int_equal(port.n_addrs, 1);
 	tw_policy_fill_port(tw_policy_find_port(policy, "tap-free"), &port);
-	assert_int_equal(port.flags, TW_PORT_F_GUARD_ANY);
+	assert_int_equal(port.flags, TW_PORT_F_GUARD_ANY | TW_PORT_F_SPARES);
 	assert_int_equal(port.n_addrs, 0);
 	tw_policy_fill_port(tw_policy_find_port(policy, "tap-many"), &port);
-	assert_int_equal(port.flags, TW_PORT_F_MORE);
+	assert_int_equal(port.flags, TW_PORT_F_MORE | TW_PORT_F_SPARES);
 	assert_int_equal(port.n_addrs, TW_PORT_ADDRS);
 	tw_policy_free(policy);
 }
@@ -235,6 +235,7 @@ static void limits_from_near_to_far(void **state)
 	assert_int_equal(port.open_rate, 50);
 	assert_int_equal(port.half_open_max, 0);
 	assert_int_equal(port.broadcast_rate, TW_BROADCAST_RATE_DEFAULT);
+	assert_true(port.flags & TW_PORT_F_SPARES);
 	assert_int_equal(tw_policy_find_port(policy, "a")->limits.said,
 		1 << TW_LIMIT_PACKETS | 1 << TW_LIMIT_NEW_CONNECTIONS);
 	tw_policy_fill_port(tw_policy_find_port(policy, "b"), &port);
@@ -311,7 +312,7 @@ static void learned_addresses(void **state)
 	assert_null(tw_policy_find_owner(policy, &learned[1].addr));
 	tw_policy_fill_port(vnic, &port);
 	assert_int_equal(port.n_addrs, 1);
-	assert_int_equal(port.flags, TW_PORT_F_DHCP);
+	assert_int_equal(port.flags, TW_PORT_F_DHCP | TW_PORT_F_SPARES);
 	tw_policy_print_lowered(policy, &lowered);
 	assert_non_null(strstr(lowered.data, "from {10.0.0.1 10.0.0.50} to {10.0.0.2}"));
 	tw_policy_free(policy);
