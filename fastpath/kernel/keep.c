@@ -118,7 +118,7 @@ static bool find_program(
 	if (program_path(kernel, bpf_program__name(program), path, sizeof(path)))
 		return false;
 	fd = bpf_obj_get(path);
-	if (fd < 0 || tw_vec_push(&kernel->kept, fd)) {
+	if (fd < 0 || tw_vec_push(&kernel->programs, fd)) {
 		if (fd >= 0)
 			close(fd);
 		return false;
@@ -140,22 +140,18 @@ static bool find_programs(struct tw_kernel *kernel)
 	return true;
 }
 
-bool tw_keep_find(struct tw_kernel *kernel)
+void tw_keep_find(struct tw_kernel *kernel)
 {
-	struct bpf_program *program;
 	struct bpf_map *map;
 
 	kernel->facts.kept = find_programs(kernel);
 	if (!kernel->facts.kept) {
 		tw_keep_done(kernel);
-		return false;
+		return;
 	}
-	bpf_object__for_each_program (program, kernel->object)
-		bpf_program__set_autoload(program, false);
 	bpf_object__for_each_map (map, kernel->object)
 		if (bpf_map__fd(map) < 0)
 			bpf_map__set_autocreate(map, false);
-	return true;
 }
 
 /* ---- programs in use ---- */
@@ -180,7 +176,7 @@ void tw_keep_take(struct tw_kernel *kernel)
 	bpf_object__for_each_program (program, kernel->object) {
 		int *place = place_of(kernel, bpf_program__name(program));
 
-		*place = kernel->facts.kept ? kernel->kept.at[i++] : bpf_program__fd(program);
+		*place = kernel->programs.at[i++];
 	}
 }
 
@@ -212,12 +208,12 @@ static int pin_map(struct tw_kernel *kernel, const struct bpf_map *map, struct t
 }
 
 static int pin_program(
-	struct tw_kernel *kernel, const struct bpf_program *program, struct tw_err *err)
+	struct tw_kernel *kernel, const struct bpf_program *program, int fd, struct tw_err *err)
 {
 	char path[PATH_MAX];
 	int code = program_path(kernel, bpf_program__name(program), path, sizeof(path));
 
-	return code ? code : pin(bpf_program__fd(program), path, err);
+	return code ? code : pin(fd, path, err);
 }
 
 /* The id of the read-only data identifies a set of programs. If pinned programs are of different
@@ -226,11 +222,12 @@ int tw_keep_pin(struct tw_kernel *kernel, struct tw_err *err)
 {
 	struct bpf_program *program;
 	struct bpf_map *map;
+	size_t i = 0;
 	int code = 0;
 
 	bpf_object__for_each_program (program, kernel->object) {
 		if (!code)
-			code = pin_program(kernel, program, err);
+			code = pin_program(kernel, program, kernel->programs.at[i++], err);
 	}
 	bpf_object__for_each_map (map, kernel->object) {
 		if (!code && is_only_of_programs(map))
@@ -241,7 +238,7 @@ int tw_keep_pin(struct tw_kernel *kernel, struct tw_err *err)
 
 void tw_keep_done(struct tw_kernel *kernel)
 {
-	tw_vec_foreach (&kernel->kept, fd)
+	tw_vec_foreach (&kernel->programs, fd)
 		close(*fd);
-	tw_vec_done(&kernel->kept);
+	tw_vec_done(&kernel->programs);
 }

@@ -13,17 +13,15 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "base/err.h"
 
 struct tw_kernel;
 
-/* True if there are programs to keep; then the object must not load its own. Called once the object
- * uses the pinned maps. */
-bool tw_keep_find(struct tw_kernel *kernel);
+/* Sets facts.kept if there are programs to keep, and takes their fds. Called once the object uses
+ * the pinned maps. */
+void tw_keep_find(struct tw_kernel *kernel);
 
-/* Takes the fds of the kept programs, once the object is loaded. */
+/* Sets the handle's fds of single programs, once all are kept or loaded. */
 void tw_keep_take(struct tw_kernel *kernel);
 
 /* Pins the loaded programs in place of the earlier ones. */

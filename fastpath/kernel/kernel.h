@@ -33,7 +33,7 @@ struct tw_kernel_ports {
 };
 
 struct tw_kernel {
-	struct tap_bpf *skeleton; /* owns object and fds */
+	struct tap_bpf *skeleton; /* owns the object and its maps */
 	struct bpf_object *object;
 	char *bpffs; /* NULL: no pins */
 	int map_fd[TW_MAP__MAX];
@@ -44,7 +44,7 @@ struct tw_kernel {
 	int take_fd;		  /* tw_take, which takes over a record of another table */
 	int reinject_fd;	  /* tw_reinject, which sends a held frame again */
 	struct tw_config *config; /* mapped */
-	TW_VEC(int) kept;	  /* fds of kept programs (keep.h), in the object's order */
+	TW_VEC(int) programs;	  /* fds of all programs, in the object's order */
 	TW_VEC(struct tw_kernel_link) links; /* only without bpffs */
 	struct tw_kernel_ports ports;
 	struct tw_kernel_facts facts;
@@ -60,6 +60,11 @@ void tw_kernel_size_object(struct tw_kernel *kernel);
 /* True if the read-only data equal what the object would give its programs now. */
 bool tw_kernel_is_data(const struct tw_kernel *kernel, const void *data, size_t len);
 void tw_kernel_close_object(struct tw_kernel *kernel);
+/* Opens the object again, to use the maps of the handle's object, which must be loaded. The caller
+ * closes the copy, also after an error; NULL is allowed there. 0 or negative errno. */
+int tw_kernel_copy_object(const struct tw_kernel *kernel, struct tap_bpf **ret);
+struct bpf_object *tw_kernel_object_of(const struct tap_bpf *copy);
+void tw_kernel_close_copy(struct tap_bpf *copy);
 
 /* Maps the tables and finds the free slots. 0 or negative errno. */
 int tw_kernel_ports_init(struct tw_kernel *kernel);

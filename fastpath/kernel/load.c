@@ -16,6 +16,7 @@
 #include "fastpath/kernel/attach.h"
 #include "fastpath/kernel/keep.h"
 #include "fastpath/kernel/kernel.h"
+#include "fastpath/kernel/programs.h"
 
 #define EVENT_RATE  100 /* deny events per second and port, and burst */
 #define EVENT_BURST 200
@@ -25,8 +26,6 @@
  * sixteenth. One guest's open connections leave half to the others. */
 #define HALF_OPEN_SHARE	  16
 #define ESTABLISHED_SHARE 2
-
-#define LOG_BYTES (1 << 16)
 
 static const char *const map_names[] = {
 #define TW_MAP(symbol, ...) [TW_MAP_##symbol] = TW_MAP_PREFIX #symbol,
@@ -210,76 +209,14 @@ static int prepare_maps(
 	return 0;
 }
 
-/* Reads from the last lines of the verifier's log how many instructions it walked. */
-static __u32 verified_insns(const char *log)
-{
-	const char *at = strstr(log, "processed ");
-
-	return at ? (__u32)strtoul(at + strlen("processed "), NULL, 10) : 0;
-}
-
-/* Fills `err` from the verifier's logs. `logs`: LOG_BYTES for each program. The kernel stops at the
- * first program that it refuses. */
-static int load_error(int code, const char *logs, struct tw_err *err)
-{
-	const char *log = logs, *last;
-
-	if (code == -EPERM)
-		return tw_err_set(err, code, "bpf",
-			"run as root, or with CAP_BPF and CAP_NET_ADMIN",
-			"no privilege to load eBPF programs");
-	/* The verifier gives up when a signal interrupts it, such as that of a cgroup freezer
-	 * (kernel/bpf/verifier.c, do_check()). libbpf has already tried several times. */
-	if (code == -EAGAIN)
-		return tw_err_set(err, code, "bpf", "start tapwalld again",
-			"the kernel's check of the fast path was interrupted each time");
-	for (int i = 0; i < TW_PROG__MAX; i++)
-		if (logs[i * LOG_BYTES])
-			log = logs + i * LOG_BYTES;
-	last = log + strlen(log);
-	while (last > log && (last[-1] == '\n' || last[-1] == ' '))
-		last--;
-	while (last > log && last[-1] != '\n')
-		last--;
-	return tw_err_set(err, code, "bpf", "Linux 6.1 or newer is needed",
-		"the kernel refuses the fast path: %s: %.300s", strerror(-code), last);
-}
-
-static int load_programs(struct tw_kernel *kernel, struct tw_err *err)
-{
-	tw_autofree char *logs = tw_alloc(TW_PROG__MAX * LOG_BYTES);
-	struct bpf_program *prog;
-	int code;
-
-	if (!logs)
-		return -ENOMEM;
-	for (int i = 0; i < TW_PROG__MAX; i++) {
-		prog = bpf_object__find_program_by_name(kernel->object, prog_names[i]);
-		bpf_program__set_log_buf(prog, logs + i * LOG_BYTES, LOG_BYTES);
-		bpf_program__set_log_level(prog, 4); /* statistics */
-	}
-	code = bpf_object__load(kernel->object);
-	if (code)
-		return load_error(code, logs, err);
-	for (int i = 0; i < TW_PROG__MAX; i++)
-		kernel->facts.verified[i] = verified_insns(logs + i * LOG_BYTES);
-	return 0;
-}
-
 static int load_object(struct tw_kernel *kernel, struct tw_err *err)
 {
 	int code;
 
-	if (tw_keep_find(kernel)) {
-		code = bpf_object__load(kernel->object);
-		if (code)
-			return tw_err_set(err, code, "bpf", NULL,
-				"cannot keep the programs in force: %s", strerror(-code));
-	} else {
-		code = load_programs(kernel, err);
-		if (code)
-			return code;
-	}
+	tw_keep_find(kernel);
+	code = tw_programs_load(kernel, err);
+	if (code)
+		return code;
 	tw_keep_take(kernel);
 	for (int i = 0; i < TW_PROG__MAX; i++) {
 		struct bpf_prog_info info = {0};

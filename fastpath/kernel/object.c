@@ -108,3 +108,32 @@ void tw_kernel_close_object(struct tw_kernel *kernel)
 {
 	tap_bpf__destroy(kernel->skeleton);
 }
+
+int tw_kernel_copy_object(const struct tw_kernel *kernel, struct tap_bpf **ret)
+{
+	struct bpf_map *own, *of_copy = NULL;
+
+	*ret = tap_bpf__open();
+	if (!*ret)
+		return -errno;
+	/* Both objects have the same maps in the same order. */
+	bpf_object__for_each_map (own, kernel->object) {
+		int code;
+
+		of_copy = bpf_object__next_map((*ret)->obj, of_copy);
+		code = bpf_map__reuse_fd(of_copy, bpf_map__fd(own));
+		if (code)
+			return code;
+	}
+	return 0;
+}
+
+struct bpf_object *tw_kernel_object_of(const struct tap_bpf *copy)
+{
+	return copy->obj;
+}
+
+void tw_kernel_close_copy(struct tap_bpf *copy)
+{
+	tap_bpf__destroy(copy);
+}
