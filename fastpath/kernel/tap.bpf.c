@@ -202,6 +202,8 @@ __noinline int tw_sub_fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_
 __noinline int tw_sub_capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int tw_sub_refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end);
+__noinline int tw_sub_extensions(struct __sk_buff *skb);
+__noinline int tw_sub_quoted(struct __sk_buff *skb, __u32 off);
 __noinline int tw_sub_options(struct __sk_buff *skb);
 __noinline int tw_sub_checksum(struct __sk_buff *skb);
 __noinline int tw_sub_granted(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 what);
@@ -370,44 +372,7 @@ __noinline int tw_sub_refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 	return (int)f.action;
 }
 
-/* Returns the reason why IPv4 options do not pass, or TW_R_NONE. */
-__noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end)
-{
-	struct tw_frame f = {
-		.data = (void *)(long)skb->data,
-		.data_end = (void *)(long)skb->data_end,
-		.len = skb->len,
-		.gso_size = skb->gso_size,
-		.target = skb,
-	};
-
-	return tw_check_options(&f, off, end);
-}
-
-/* Returns the reason why the receiver will drop the packet in scratch, or TW_R_NONE. */
-__noinline int tw_sub_checksum(struct __sk_buff *skb)
-{
-	struct tw_frame f = {
-		.data = (void *)(long)skb->data,
-		.data_end = (void *)(long)skb->data_end,
-		.gso_size = skb->gso_size,
-		.target = skb,
-	};
-
-	return tw_path_checksum(&f);
-}
-
-__noinline int tw_sub_options(struct __sk_buff *skb)
-{
-	struct tw_frame f = {
-		.data = (void *)(long)skb->data,
-		.data_end = (void *)(long)skb->data_end,
-		.target = skb,
-	};
-
-	tw_path_options(&f);
-	return 0;
-}
+#include "fastpath/kernel/parse.bpf.h"
 
 /* Stores the outcome of a frame for tests. */
 tw_inline void trace(const struct tw_outcome *o)

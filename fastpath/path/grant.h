@@ -31,13 +31,13 @@ tw_inline int tw_grant_vlan(const struct tw_grants *g, __u32 vlan)
 
 tw_inline int tw_grant_mac(const struct tw_grants *g, const __u8 *mac)
 {
-	__u64 found = 0, other;
+	__u64 found = 0, other, own = tw_mac_word(mac);
 	__u32 i;
 
 	/* The loop has no branch, so that the verifier walks the code after it once. */
 	for (i = 0; i < TW_GRANT_MACS; i++) {
-		other = tw_mac_word(g->mac[i]) ^ tw_mac_word(mac);
-		found |= (1 ^ (other | -other) >> 63) & (i < g->n_macs);
+		other = tw_mac_word(g->mac[i]) ^ own;
+		found |= (1 ^ (other | -other) >> 63) & (i - g->n_macs) >> 31;
 	}
 	return (int)found;
 }

@@ -179,6 +179,7 @@ tw_inline void tw_parse_quoted(const struct tw_frame *f, struct tw_packet *p, __
 	}
 }
 
+/* Body of tw_call_quoted(): reads the packet at `off` that an ICMP error quotes. */
 tw_inline void tw_parse_inner(const struct tw_frame *f, struct tw_packet *p, __u32 off)
 {
 	struct tw_ip *ip = &p->ip;
@@ -210,7 +211,7 @@ tw_inline enum tw_reason tw_parse_icmp(const struct tw_frame *f, struct tw_packe
 	tw_icmp_ports(&p->tuple, p->icmp_kind, icmp->id, p->icmp);
 	if (p->icmp_kind != TW_ICMP_ERROR)
 		return TW_R_NONE;
-	tw_parse_inner(f, p, inner);
+	tw_call_quoted(f, inner);
 	return TW_R_NONE;
 }
 
