@@ -20,19 +20,6 @@ __noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end)
 	return tw_check_options(&f, off, end);
 }
 
-/* Returns the reason why IPv6 extension headers do not pass, or TW_R_NONE. */
-__noinline int tw_sub_extensions(struct __sk_buff *skb)
-{
-	struct tw_frame f = {
-		.data = (void *)(long)skb->data,
-		.data_end = (void *)(long)skb->data_end,
-		.len = skb->len,
-		.target = skb,
-	};
-
-	return (int)tw_path_extensions(&f);
-}
-
 __noinline int tw_sub_quoted(struct __sk_buff *skb, __u32 off)
 {
 	struct tw_frame f = {

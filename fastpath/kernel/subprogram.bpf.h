@@ -179,11 +179,6 @@ tw_inline enum tw_reason tw_call_ip_options(const struct tw_frame *f, __u32 off,
 	return (enum tw_reason)tw_sub_ip_options(f->target, off, end);
 }
 
-tw_inline enum tw_reason tw_call_extensions(const struct tw_frame *f)
-{
-	return (enum tw_reason)tw_sub_extensions(f->target);
-}
-
 tw_inline void tw_call_quoted(const struct tw_frame *f, __u32 off)
 {
 	tw_sub_quoted(f->target, off);

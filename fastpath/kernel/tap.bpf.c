@@ -202,7 +202,6 @@ __noinline int tw_sub_fragment(struct __sk_buff *skb, __u32 ifindex, __u32 port_
 __noinline int tw_sub_capture(struct __sk_buff *skb, __u32 ifindex, __u32 port_id);
 __noinline int tw_sub_refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end);
-__noinline int tw_sub_extensions(struct __sk_buff *skb);
 __noinline int tw_sub_quoted(struct __sk_buff *skb, __u32 off);
 __noinline int tw_sub_options(struct __sk_buff *skb);
 __noinline int tw_sub_checksum(struct __sk_buff *skb);

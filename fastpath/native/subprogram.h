@@ -216,11 +216,6 @@ tw_inline enum tw_reason tw_call_ip_options(const struct tw_frame *f, __u32 off,
 	return tw_check_options(f, off, end);
 }
 
-tw_inline enum tw_reason tw_call_extensions(const struct tw_frame *f)
-{
-	return tw_path_extensions(f);
-}
-
 tw_inline void tw_call_quoted(const struct tw_frame *f, __u32 off)
 {
 	tw_path_quoted(f, off);

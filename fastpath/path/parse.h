@@ -329,34 +329,13 @@ tw_inline enum tw_reason tw_walk_extension(const struct tw_frame *f, struct tw_i
 	return ip->fragment == TW_FRAG_FIRST ? TW_R_TINY_FRAGMENT : TW_R_BAD_LENGTH;
 }
 
-/* Reads a chain of extension headers. */
-tw_inline enum tw_reason tw_walk_extensions(const struct tw_frame *f, struct tw_ip *ip)
-{
-	enum tw_reason reason;
-	__u32 i;
-
-	for (i = 0; i <= TW_EXTENSIONS_MAX; i++) {
-		reason = tw_walk_extension(f, ip);
-		if (reason || ip->done)
-			return reason;
-	}
-	return TW_R_HEADER_BUDGET;
-}
-
-/* True for the extension headers of tw_walk_extension(). */
-tw_inline int tw_is_extension(__u32 next)
-{
-	const __u64 extensions = 1ull << 0 | 1ull << 43 | 1ull << 44 | 1ull << 51 | 1ull << 60;
-
-	return next < 64 && extensions >> next & 1;
-}
-
 /* Reads an IPv6 header (RFC 8200): a fixed header, then a chain of extension headers. */
 tw_inline enum tw_reason tw_read_ip_chain(
 	const struct tw_frame *f, struct tw_ip *ip, struct tw_tuple *t)
 {
 	const struct tw_ipv6 *h = tw_at(f, ip->off, sizeof(*h));
-	__u32 payload, room = ip->end - ip->off;
+	__u32 payload, i, room = ip->end - ip->off;
+	enum tw_reason reason;
 
 	if (!h)
 		return tw_at_reason(f, ip->off, sizeof(*h));
@@ -373,7 +352,12 @@ tw_inline enum tw_reason tw_read_ip_chain(
 	ip->hop_limit = h->hop_limit;
 	tw_addr_copy(&t->src, h->src);
 	tw_addr_copy(&t->dst, h->dst);
-	return tw_is_extension(ip->next) ? tw_call_extensions(f) : TW_R_NONE;
+	for (i = 0; i <= TW_EXTENSIONS_MAX; i++) {
+		reason = tw_walk_extension(f, ip);
+		if (reason || ip->done)
+			return reason;
+	}
+	return TW_R_HEADER_BUDGET;
 }
 
 tw_inline enum tw_reason tw_read_network(

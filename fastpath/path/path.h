@@ -628,13 +628,6 @@ tw_inline enum tw_reason tw_path_checksum(const struct tw_frame *f)
 	return !scratch || tw_checksum_good(f, &scratch->packet) ? TW_R_NONE : TW_R_BAD_CHECKSUM;
 }
 
-tw_inline enum tw_reason tw_path_extensions(const struct tw_frame *f)
-{
-	struct tw_scratch *scratch = tw_scratch_get(f);
-
-	return scratch ? tw_walk_extensions(f, &scratch->packet.ip) : TW_R_HEADER_BUDGET;
-}
-
 tw_inline void tw_path_quoted(const struct tw_frame *f, __u32 off)
 {
 	struct tw_scratch *scratch = tw_scratch_get(f);

@@ -235,7 +235,6 @@ tw_inline enum tw_reason tw_call_limit(
 tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline enum tw_reason tw_call_checksum(const struct tw_frame *f);
 tw_inline enum tw_reason tw_call_ip_options(const struct tw_frame *f, __u32 off, __u32 end);
-tw_inline enum tw_reason tw_call_extensions(const struct tw_frame *f);
 tw_inline void tw_call_quoted(const struct tw_frame *f, __u32 off);
 tw_inline void tw_call_options(const struct tw_frame *f);
 
