@@ -229,6 +229,11 @@ bool tw_policy_observes(const struct tw_policy *p)
 	return p->mode == TW_MODE_OBSERVE;
 }
 
+bool tw_policy_liberal(const struct tw_policy *p)
+{
+	return p->tcp == TW_TCP_CHECKS_LIBERAL;
+}
+
 enum tw_bind tw_policy_bind(const struct tw_policy *p)
 {
 	return p->bind;
@@ -305,7 +310,8 @@ void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
 			     (vnic->dhcp ? TW_PORT_F_DHCP : 0) |
 			     (vnic->grants ? TW_PORT_F_GRANTS : 0) |
 			     (vnic->slaac ? TW_PORT_F_SLAAC : 0) |
-			     (vnic->observed ? TW_PORT_F_OBSERVED : 0));
+			     (vnic->observed ? TW_PORT_F_OBSERVED : 0) |
+			     (vnic->liberal ? TW_PORT_F_LIBERAL : 0));
 	/* `addrs` tells which addresses are shared. */
 	if (vnic->n_shared)
 		ret->flags |= TW_PORT_F_MORE;

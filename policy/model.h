@@ -119,6 +119,7 @@ struct tw_workload {
 	uint32_t space;		 /* address space as written; vNICs may have others */
 	struct tw_limits limits; /* as written */
 	enum tw_mode mode;	 /* as written */
+	enum tw_tcp_checks tcp;	 /* as written */
 	unsigned int line;
 	bool learns; /* true if a vNIC learns addresses, so the set may change */
 	bool any;    /* true if a vNIC has `addresses: [any]` */
@@ -261,7 +262,8 @@ struct tw_policy {
 	uint8_t owned_lens[129]; /* prefix lengths in use, longest first */
 	size_t n_owned_lens;
 	enum tw_unclaimed unclaimed;
-	enum tw_mode mode; /* options.mode; unsaid means enforce */
+	enum tw_mode mode;	/* options.mode; unsaid means enforce */
+	enum tw_tcp_checks tcp; /* options.tcp; unsaid means strict */
 	enum tw_bind bind;
 	bool has_bind;
 	uint32_t timeout[TW_S__MAX]; /* seconds; 0: the built-in one */

@@ -87,6 +87,7 @@ struct tw_vnic {
 	bool slaac;			  /* `slaac`: addresses that it forms; then it has a MAC */
 	bool transit;			  /* true if a prefix is wider than a single host */
 	bool observed;			  /* `mode: observe`: rules and default deny nothing */
+	bool liberal;			  /* `tcp: liberal`: TCP state and windows deny nothing */
 	const struct tw_grants *grants;	  /* rights beyond its MAC and addresses; NULL: none */
 	const struct tw_prefix *prefixes; /* no IPv6 prefix contains the v4-mapped range */
 	size_t n_prefixes;
@@ -131,6 +132,9 @@ enum tw_unclaimed { TW_UNCLAIMED_IGNORE, TW_UNCLAIMED_DENY };
 
 /* Whether rules and default are enforced at a workload. */
 enum tw_mode { TW_MODE_UNSAID, TW_MODE_ENFORCE, TW_MODE_OBSERVE };
+
+/* What happens at a workload to TCP segments that do not fit their connection. */
+enum tw_tcp_checks { TW_TCP_CHECKS_UNSAID, TW_TCP_CHECKS_STRICT, TW_TCP_CHECKS_LIBERAL };
 
 /* How a vNIC finds its port if the policy names none, or if it is not at the named one. */
 enum tw_bind {
@@ -253,6 +257,8 @@ void tw_group_info_done(struct tw_group_info *info);
 enum tw_unclaimed tw_policy_unclaimed(const struct tw_policy *policy);
 /* True if options.mode is observe. A workload may still be enforced. */
 bool tw_policy_observes(const struct tw_policy *policy);
+/* True if options.tcp is liberal. A workload may still be strict. */
+bool tw_policy_liberal(const struct tw_policy *policy);
 enum tw_bind tw_policy_bind(const struct tw_policy *policy);
 
 /* Settings from `options`: idle seconds per connection state (0: the default of states.def); and

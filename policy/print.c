@@ -65,6 +65,12 @@ static void print_mode(enum tw_mode mode, struct tw_buf *out)
 		tw_buf_addf(out, ", mode: %s", mode == TW_MODE_OBSERVE ? "observe" : "enforce");
 }
 
+static void print_tcp(enum tw_tcp_checks tcp, struct tw_buf *out)
+{
+	if (tcp != TW_TCP_CHECKS_UNSAID)
+		tw_buf_addf(out, ", tcp: %s", tcp == TW_TCP_CHECKS_LIBERAL ? "liberal" : "strict");
+}
+
 static void print_learning(const struct tw_nic *nic, struct tw_buf *out)
 {
 	const char *separator = "[";
@@ -145,6 +151,7 @@ void tw_print_workload(const struct tw_policy *p, size_t index, struct tw_buf *o
 	}
 	print_limits(&workload->limits, out);
 	print_mode(workload->mode, out);
+	print_tcp(workload->tcp, out);
 	if (workload->n_tags) {
 		tw_buf_adds(out, ", tags: [");
 		for (size_t i = 0; i < workload->n_tags; i++) {
@@ -394,6 +401,7 @@ void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
 
 	tw_buf_addf(out, "{unclaimed: %s", p->unclaimed == TW_UNCLAIMED_DENY ? "deny" : "ignore");
 	print_mode(p->mode, out);
+	print_tcp(p->tcp, out);
 	if (p->has_bind)
 		tw_buf_addf(out, ", bind: %s",
 			p->bind == TW_BIND_FIRST_SENDER ? "first-sender" : "tap-mac");

@@ -118,19 +118,22 @@ static const struct tw_field top_fields[] = {
 	{.name = "rules", .read = read_rules},
 };
 
-/* Resolves each vNIC's limits and mode after the whole text is read. */
+/* Resolves each vNIC's limits, mode and tcp after the whole text is read. */
 static void spread_settings(struct tw_policy *p)
 {
 	for (size_t i = 0; i < p->nics.n; i++)
 		p->nics.at[i].pub.limits = p->nics.at[i].limits;
 	tw_vec_foreach (&p->workloads, workload) {
 		enum tw_mode mode = workload->mode == TW_MODE_UNSAID ? p->mode : workload->mode;
+		enum tw_tcp_checks tcp = workload->tcp == TW_TCP_CHECKS_UNSAID ? p->tcp
+									       : workload->tcp;
 
 		for (size_t i = 0; i < workload->n_nics; i++) {
 			struct tw_vnic *vnic = &p->nics.at[workload->first_nic + i].pub;
 
 			tw_limits_inherit(&vnic->limits, &workload->limits);
 			vnic->observed = mode == TW_MODE_OBSERVE;
+			vnic->liberal = tcp == TW_TCP_CHECKS_LIBERAL;
 		}
 	}
 	for (size_t i = 0; i < p->nics.n; i++)

@@ -70,6 +70,11 @@ static void read_mode(struct tw_reader *r, const struct tw_node *value, void *ob
 	r->policy->mode = tw_reader_mode(r, value);
 }
 
+static void read_tcp(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	r->policy->tcp = tw_reader_tcp(r, value);
+}
+
 static void read_bind(struct tw_reader *r, const struct tw_node *value, void *object)
 {
 	const char *text = tw_reader_text(r, value, "bind");
@@ -196,6 +201,7 @@ static void read_ask(struct tw_reader *r, const struct tw_node *value, void *obj
 static const struct tw_field option_fields[] = {
 	{.name = "unclaimed", .read = read_unclaimed},
 	{.name = "mode", .read = read_mode},
+	{.name = "tcp", .read = read_tcp},
 	{.name = "bind", .read = read_bind},
 	{.name = "timeouts", .read = read_timeouts},
 	{.name = "adopt", .read = read_adopt},

@@ -358,6 +358,11 @@ static void read_workload_mode(struct tw_reader *r, const struct tw_node *value,
 	((struct draft *)object)->workload.mode = tw_reader_mode(r, value);
 }
 
+static void read_workload_tcp(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	((struct draft *)object)->workload.tcp = tw_reader_tcp(r, value);
+}
+
 /* Keeps the places of the addresses if one of them is a CIDR. */
 static void keep_places(struct tw_reader *r, struct draft *draft, const struct tw_node *node)
 {
@@ -507,6 +512,7 @@ static const struct tw_field workload_fields[] = {
 	{.name = "tags", .read = read_workload_tags},
 	{.name = "limits", .read = read_workload_limits},
 	{.name = "mode", .read = read_workload_mode},
+	{.name = "tcp", .read = read_workload_tcp},
 	{.name = "ports", .read = read_ports},
 };
 

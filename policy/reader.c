@@ -169,6 +169,20 @@ enum tw_mode tw_reader_mode(struct tw_reader *r, const struct tw_node *value)
 	return TW_MODE_UNSAID;
 }
 
+enum tw_tcp_checks tw_reader_tcp(struct tw_reader *r, const struct tw_node *value)
+{
+	const char *text = tw_reader_text(r, value, "tcp");
+
+	if (text && !strcmp(text, "liberal"))
+		return TW_TCP_CHECKS_LIBERAL;
+	if (text && !strcmp(text, "strict"))
+		return TW_TCP_CHECKS_STRICT;
+	if (text)
+		tw_reader_error(r, value, "write strict or liberal", "tcp cannot be %s",
+			tw_diag_show(text).text);
+	return TW_TCP_CHECKS_UNSAID;
+}
+
 void tw_reader_list(struct tw_reader *r, const struct tw_node *node, const char *what,
 	void (*each)(struct tw_reader *r, const struct tw_node *item, void *object), void *object)
 {

@@ -491,7 +491,8 @@ static bool same_but_tags(const struct change *c, const struct tw_workload *old,
 	const struct tw_policy *news, const struct tw_workload *now)
 {
 	if (!same_text(old->name, now->name) || old->n_nics != now->n_nics ||
-		old->mode != now->mode || !same_limits(&old->limits, &now->limits))
+		old->mode != now->mode || old->tcp != now->tcp ||
+		!same_limits(&old->limits, &now->limits))
 		return false;
 	for (size_t i = 0; i < old->n_nics; i++)
 		if (!same_nic(&c->old->nics.at[old->first_nic + i],

@@ -101,7 +101,7 @@ static inline __u32 tw_key_tags(__u32 vlan, __u32 inner_vlan, __u32 proto)
 }
 
 #define TW_CONN_F_ORIGIN_HI 0x01 /* the originator is the key's hi end */
-#define TW_CONN_F_ADOPTED   0x02 /* adopted mid-stream, in the adoption window */
+#define TW_CONN_F_ADOPTED   0x02 /* adopted mid-stream, or resynchronised at a liberal port */
 #define TW_CONN_F_REPLIED   0x04 /* a packet was seen in the reply direction */
 #define TW_CONN_F_FIN_ORIG  0x08 /* FIN seen from the originator */
 #define TW_CONN_F_FIN_REPLY 0x10
@@ -314,6 +314,8 @@ struct tw_gc {
 #define TW_PORT_F_GRANTS      0x800  /* has rights beyond its MAC and addresses: `grants` */
 #define TW_PORT_F_SLAAC	      0x1000 /* addresses that the guest forms by SLAAC are its own, too */
 #define TW_PORT_F_SPARES      0x2000 /* broadcast_rate spares multicast that rules name (limit.h) */
+
+#define TW_PORT_F_LIBERAL     0x4000 /* `tcp: liberal`: state and window of TCP refuse nothing */
 
 /* Values of `macs`. */
 #define TW_MAC_FOUND  0 /* the workload has its port */

@@ -202,6 +202,19 @@ __noinline int tw_sub_lost(struct __sk_buff *skb, __u32 port_id, __u32 dir)
 	return (int)tw_path_lost(&f, c, port_id, dir ? TW_DIR_IN : TW_DIR_OUT);
 }
 
+/* Returns the reason for which a liberal port refuses the TCP segment in scratch, or TW_R_NONE: an
+ * enum tw_reason. */
+__noinline int tw_sub_liberal(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 dir)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+
+	if (!c)
+		return TW_R_TCP_STATE;
+	f.now_ns = now(c);
+	return (int)tw_path_liberal(&f, port_id, epoch, dir ? TW_DIR_IN : TW_DIR_OUT);
+}
+
 /* Lets the frame in scratch pass if the port is observed. True if it was refused and now passes. */
 __noinline int tw_sub_spare(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 dir)
 {

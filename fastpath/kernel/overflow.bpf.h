@@ -11,6 +11,7 @@ __noinline int tw_sub_overflow_read(struct __sk_buff *skb, __u32 key, __u32 flag
 __noinline int tw_sub_overflow_meet(struct __sk_buff *skb, __u32 port_id, __u32 dir);
 __noinline int tw_sub_overflow_put(struct __sk_buff *skb, __u32 port_id, __u32 class);
 __noinline int tw_sub_lost(struct __sk_buff *skb, __u32 port_id, __u32 dir);
+__noinline int tw_sub_liberal(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 dir);
 __noinline int tw_sub_spare(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 dir);
 
 tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u32 class, __u32 hi)
@@ -36,6 +37,12 @@ tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u3
 tw_inline int tw_call_spare(const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir)
 {
 	return tw_sub_spare(f->target, port_id, epoch, dir);
+}
+
+tw_inline enum tw_reason tw_call_liberal(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir)
+{
+	return (enum tw_reason)tw_sub_liberal(f->target, port_id, epoch, dir);
 }
 
 tw_inline enum tw_reason tw_call_lost(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)

@@ -116,6 +116,12 @@ tw_inline int tw_call_spare(const struct tw_frame *f, __u32 port_id, __u32 epoch
 	return tw_path_spare(f, port_id, epoch, dir);
 }
 
+tw_inline enum tw_reason tw_call_liberal(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir)
+{
+	return tw_path_liberal(f, port_id, epoch, dir);
+}
+
 tw_inline enum tw_reason tw_call_lost(const struct tw_frame *f, __u32 port_id, enum tw_dir dir)
 {
 	return tw_path_lost(f, native_of(f)->settings, port_id, dir);

@@ -143,7 +143,7 @@ tw_inline enum tw_reason tw_limit_default(
 }
 
 /* Checks an allowed packet that opens a connection against the connection rate. Adopted connections
- * were opened before. */
+ * were opened before; at a liberal port that is not certain. */
 tw_inline enum tw_reason tw_limit_opens(
 	const struct tw_frame *f, struct tw_ctx *s, const struct tw_flow *flow)
 {
@@ -151,7 +151,7 @@ tw_inline enum tw_reason tw_limit_opens(
 	struct tw_limiter *limiter;
 
 	if (!rate || s->dir != TW_DIR_OUT || s->conn || flow->resumed ||
-		flow->progress.flags & TW_CONN_F_ADOPTED)
+		(flow->progress.flags & TW_CONN_F_ADOPTED && !flow->liberal))
 		return TW_R_NONE;
 	limiter = tw_limiters_lookup(f, &id);
 	if (!limiter)

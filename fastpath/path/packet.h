@@ -243,6 +243,7 @@ struct tw_flow {
 	__u8 far_opened; /* cut-through: this packet decided the far gate for the first time */
 	__u8 spared;	 /* enum tw_reason that an enforced port would give: the port is observed */
 	__u8 far_spared; /* `spared` of the far end of a cut-through: TW_R_POLICY or TW_R_NONE */
+	__u8 liberal;	 /* enum tw_reason that a strict port would give: the port is liberal */
 	__u16 far_id;	 /* id of the far port of a cut-through, else 0 */
 	__u32 decision;
 	__u32 far_decision; /* decision of the far gate; 0: not evaluated here */

@@ -26,13 +26,15 @@
 #include "fastpath/path/limit.h"
 #include "fastpath/path/observe.h"
 #include "fastpath/path/offload.h"
+#include "fastpath/path/conntrack/liberal.h"
 #include "fastpath/path/express/syn.h"
 
 /* True if the reason ends the path and lets the frame pass. */
 tw_inline int tw_path_admits(enum tw_reason reason)
 {
 	return reason == TW_R_NEIGHBOUR || reason == TW_R_DHCP_CLIENT || reason == TW_R_GRANTED ||
-	       reason == TW_R_OWN_REPLY || reason == TW_R_CUT_THROUGH || reason == TW_R_OBSERVED;
+	       reason == TW_R_OWN_REPLY || reason == TW_R_CUT_THROUGH || reason == TW_R_OBSERVED ||
+	       reason == TW_R_TCP_LIBERAL;
 }
 
 /* Reads what an event reports about an unparsed frame. */
@@ -182,6 +184,8 @@ tw_inline enum tw_reason tw_path_passed(const struct tw_flow *flow)
 {
 	if (flow->spared)
 		return TW_R_OBSERVED;
+	if (flow->liberal)
+		return TW_R_TCP_LIBERAL;
 	if (flow->related)
 		return TW_R_RELATED;
 	if (flow->asked)
@@ -404,6 +408,15 @@ tw_inline enum tw_reason tw_path_lost(
 	struct tw_scratch *scratch = tw_scratch_get(f);
 
 	return scratch ? tw_lost(f, config, port_id, dir, scratch) : TW_R_TCP_MIDSTREAM;
+}
+
+tw_inline enum tw_reason tw_path_liberal(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir)
+{
+	const struct tw_port *port = tw_port_numbered(f, port_id, epoch);
+	struct tw_scratch *scratch = tw_scratch_get(f);
+
+	return port && scratch ? tw_liberal(f, port, epoch, dir, scratch) : TW_R_TCP_STATE;
 }
 
 tw_inline int tw_path_spare(const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir)

@@ -212,6 +212,8 @@ tw_inline int tw_call_overflow_read(const struct tw_frame *f, __u32 key, __u32 f
 tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);
 tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class);
 tw_inline int tw_call_spare(const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir);
+tw_inline enum tw_reason tw_call_liberal(
+	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir);
 tw_inline enum tw_reason tw_call_lost(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);
 tw_inline void tw_call_tell(const struct tw_frame *f, __u32 ifindex, __u32 port_id, __u32 kind);
 tw_inline enum tw_reason tw_call_fragment(const struct tw_frame *f, __u32 port_id);

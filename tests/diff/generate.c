@@ -542,6 +542,19 @@ void tw_gen_observe(struct tw_gen *gen, uint64_t seed)
 	}
 }
 
+void tw_gen_liberal(struct tw_gen *gen, uint64_t seed)
+{
+	for (size_t i = 0; i < gen->oracle.n_nics; i++) {
+		struct tw_buf *text = &gen->workloads[i].text;
+
+		if ((seed + i) % 2)
+			continue;
+		gen->oracle.nics[i].liberal = true;
+		text->len--; /* the closing brace */
+		tw_buf_adds(text, ", tcp: liberal}");
+	}
+}
+
 struct tw_gen *tw_gen_new(uint64_t seed, size_t n_rules)
 {
 	struct tw_gen *gen = tw_alloc(sizeof(*gen));

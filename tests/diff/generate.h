@@ -50,6 +50,8 @@ struct tw_gen {
 struct tw_gen *tw_gen_new(uint64_t seed, size_t n_rules);
 /* Gives about every third workload `mode: observe`. */
 void tw_gen_observe(struct tw_gen *gen, uint64_t seed);
+/* Gives every second workload `tcp: liberal`. */
+void tw_gen_liberal(struct tw_gen *gen, uint64_t seed);
 void tw_gen_free(struct tw_gen *gen);
 TW_DEFINE_AUTO(tw_gen)
 

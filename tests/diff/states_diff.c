@@ -63,7 +63,9 @@ static bool is_wanted(const struct run *run, const struct tw_oracle_tuple *t)
 		return false;
 	if (from < 0 || to < 0)
 		return from >= 0 || to >= 0;
-	return !is_router(run, from) && !is_router(run, to);
+	/* With a liberal and a strict end, the former may have a record of what the latter refuses. */
+	return !is_router(run, from) && !is_router(run, to) &&
+	       run->gen->oracle.nics[from].liberal == run->gen->oracle.nics[to].liberal;
 }
 
 static void choose_tuples(struct run *run)
@@ -311,7 +313,8 @@ static void report(const struct run *run, const struct tw_oracle_packet *packet,
 /* True if the packet's outcome is unspecified: a late packet of a closed connection that only one
  * end may open, or data beyond a window offer that was not seen. If the other end has tried to
  * reopen the closed connection and was refused, the record may be that of its attempt, or still the
- * closed one. */
+ * closed one. The same is true of an adopted connection and a SYN of the end that is taken for the
+ * server. */
 static bool is_left_open(const struct run *run, const struct tw_oracle_packet *packet)
 {
 	for (size_t i = 0; i < TW_ORACLE_CONNS_MAX; i++) {
@@ -321,10 +324,12 @@ static bool is_left_open(const struct run *run, const struct tw_oracle_packet *p
 			(c->tcp[TW_WAY_ORIGINAL].unbound || c->tcp[TW_WAY_REPLY].unbound))
 			return true;
 		if (c->alive && is_of(c, &packet->tuple))
-			return (c->state == TW_S_CLOSED || c->state == TW_S_TIME_WAIT) &&
+			return (c->state == TW_S_CLOSED || c->state == TW_S_TIME_WAIT ||
+				       c->adopted) &&
 			       tw_oracle_refuses(&run->host, packet);
 	}
-	return false;
+	return tw_oracle_liberal(run->host.policy, &packet->tuple) &&
+	       tw_oracle_refuses(&run->host, packet);
 }
 
 #define ROUND_OVER 2
@@ -392,6 +397,8 @@ static int run_all(struct run *run, uint64_t seed, size_t n)
 		run->gen = tw_gen_new(seed + i, 1 + i % 30);
 		if (!run->gen)
 			return -ENOMEM;
+		if (i % 2)
+			tw_gen_liberal(run->gen, seed + i / 2);
 		failed = run_one(run, seed + i);
 		tw_gen_free(run->gen);
 	}

@@ -185,12 +185,19 @@ static bool is_syn(uint8_t flags)
 	return (flags & (SYN | ACK | RST | FIN)) == SYN;
 }
 
-static enum tw_reason moves(
-	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
+static enum tw_reason moves(struct tw_oracle_conn *c, enum tw_way way,
+	const struct tw_oracle_packet *packet, bool liberal)
 {
+	const struct tw_oracle_conn before = *c;
+	enum tw_reason reason;
+
 	switch (packet->tuple.proto) {
 	case TCP:
-		return tw_oracle_tcp(c, way, packet);
+		reason = tw_oracle_tcp(c, way, packet);
+		if (!reason || !liberal)
+			return reason;
+		*c = before;
+		return tw_oracle_misfit(c, way, packet, reason);
 	case UDP:
 		if (way == TW_WAY_REPLY)
 			c->state = TW_S_UDP_REPLIED;
@@ -259,28 +266,42 @@ static struct tw_oracle_conn *place(
 	return empty;
 }
 
+/* RFC 6191: a SYN may reopen the ports of a closed connection. One of which the opening was not seen
+ * is none that the SYN belongs to. */
+static bool reopens(const struct tw_oracle_conn *c, enum tw_way way)
+{
+	return c->state == TW_S_TIME_WAIT || c->state == TW_S_CLOSED ||
+	       (c->adopted && (way == TW_WAY_REPLY || c->state == TW_S_SYN_SENT ||
+				      c->state == TW_S_SYN_RECV));
+}
+
 bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet *packet,
 	enum tw_reason *ret_reason)
 {
 	struct tw_oracle_conn fresh = {.tuple = packet->tuple, .alive = true}, moved, *c,
 			      *old = NULL;
 	enum tw_way way = TW_WAY_ORIGINAL;
+	bool liberal = tw_oracle_liberal(host->policy, &packet->tuple);
 
 	c = find(host, packet, &way);
-	/* RFC 6191: a SYN may reopen the ports of a closed connection. */
-	if (c && packet->tuple.proto == TCP && is_syn(packet->flags) &&
-		(c->state == TW_S_TIME_WAIT || c->state == TW_S_CLOSED)) {
+	if (c && packet->tuple.proto == TCP && is_syn(packet->flags) && reopens(c, way)) {
 		old = c;
 		c = NULL;
 	}
 	moved = c ? *c : fresh;
-	*ret_reason = c ? moves(&moved, way, packet) : opens(host, packet, &moved.state);
-	if (!c && packet->tuple.proto == TCP)
+	*ret_reason = c ? moves(&moved, way, packet, liberal) : opens(host, packet, &moved.state);
+	if (!c && packet->tuple.proto == TCP && *ret_reason && liberal) {
+		tw_oracle_pick_up(&moved, packet);
+		*ret_reason = TW_R_NONE;
+	} else if (!c && packet->tuple.proto == TCP) {
 		tw_oracle_tcp_open(&moved, packet);
+	}
 	if (!*ret_reason)
 		*ret_reason = rules_say(host, moved.tuple);
 	if (*ret_reason)
 		return false;
+	if (!c && moved.state == TW_S_CLOSED)
+		return true; /* a RST opens nothing */
 	c = c ? c : old;
 	c = c ? c : place(host, &moved.tuple);
 	if (!c)

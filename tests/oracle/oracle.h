@@ -56,6 +56,7 @@ struct tw_oracle_rule {
 struct tw_oracle_nic {
 	struct tw_oracle_prefix *prefixes;
 	size_t n_prefixes;
+	bool liberal;  /* `tcp: liberal` */
 	bool observed; /* `mode: observe`: what rules would refuse passes as TW_V_WOULD_DENY */
 };
 
@@ -114,6 +115,7 @@ struct tw_oracle_conn {
 	struct tw_oracle_end_state tcp[TW_WAY__MAX];
 	bool fin[TW_WAY__MAX];
 	bool syn_again; /* the originator's SYN was seen again, long after the first */
+	bool adopted;	/* not seen from its beginning: no number is refused */
 	bool alive;
 	uint64_t seen_ns;
 };
@@ -146,5 +148,15 @@ bool tw_oracle_passes(struct tw_oracle_host *host, const struct tw_oracle_packet
 enum tw_reason tw_oracle_tcp(
 	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet);
 void tw_oracle_tcp_open(struct tw_oracle_conn *c, const struct tw_oracle_packet *packet);
+/* `tcp: liberal` (liberal.c). True if the ends of a connection are liberal. */
+bool tw_oracle_liberal(const struct tw_oracle_policy *policy, const struct tw_oracle_tuple *tuple);
+/* Fills a connection from a segment of its middle. Returns the segment's way. */
+enum tw_way tw_oracle_pick_up(struct tw_oracle_conn *c, const struct tw_oracle_packet *packet);
+/* Applies a segment other than a RST to a connection of which one direction has been seen. */
+enum tw_reason tw_oracle_half_seen(
+	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet);
+/* Applies a segment that a strict port refuses for `reason`. */
+enum tw_reason tw_oracle_misfit(struct tw_oracle_conn *c, enum tw_way way,
+	const struct tw_oracle_packet *packet, enum tw_reason reason);
 /* True if the rules refuse the connection that the packet would open, in either direction. */
 bool tw_oracle_refuses(const struct tw_oracle_host *host, const struct tw_oracle_packet *packet);

@@ -184,7 +184,7 @@ static enum tw_reason syn_known(
 	if (way == TW_WAY_ORIGINAL)
 		return c->state == TW_S_SYN_RECV ? TW_R_NONE : TW_R_TCP_STATE;
 	if (c->syn_again && outside && c->state != TW_S_TIME_WAIT && c->state != TW_S_CLOSED) {
-		c->syn_again = c->fin[TW_WAY_ORIGINAL] = c->fin[TW_WAY_REPLY] = false;
+		c->adopted = c->syn_again = c->fin[TW_WAY_ORIGINAL] = c->fin[TW_WAY_REPLY] = false;
 		c->state = TW_S_SYN_RECV;
 		begin_both(c, way, packet);
 	}
@@ -207,7 +207,7 @@ static enum tw_reason reset(
 
 	if (packet->seq == me->una || packet->seq == me->next) {
 		/* The receiver has never acknowledged less than was sent. */
-		if (packet->seq != me->next && !me->behind)
+		if (packet->seq != me->next && !me->behind && !c->adopted)
 			return TW_R_TCP_WINDOW;
 		close_down(c);
 		me->cut = packet->seq == me->next;
@@ -217,7 +217,7 @@ static enum tw_reason reset(
 		return TW_R_NONE;
 	if (refused)
 		close_down(c);
-	return refused ? TW_R_NONE : TW_R_TCP_WINDOW;
+	return refused || c->adopted ? TW_R_NONE : TW_R_TCP_WINDOW;
 }
 
 /* Each end's FIN and its acknowledgement (RFC 9293 §3.6). */
@@ -265,9 +265,12 @@ enum tw_reason tw_oracle_tcp(
 	struct tw_oracle_conn *c, enum tw_way way, const struct tw_oracle_packet *packet)
 {
 	struct tw_oracle_end_state *me = &c->tcp[way], *peer = &c->tcp[!way];
-	bool syn_answered = answers(c, way, packet);
+	bool syn_answered = answers(c, way, packet), outside;
 	bool empty = behind(packet) == packet->seq, settles = false;
 
+	if (c->adopted && (c->state == TW_S_SYN_SENT || c->state == TW_S_SYN_RECV))
+		return packet->flags & RST ? reset(c, way, packet)
+					   : tw_oracle_half_seen(c, way, packet);
 	if (c->state == TW_S_SYN_SENT)
 		return unanswered(c, way, packet);
 	if (c->state == TW_S_CLOSED && !c->tcp[TW_WAY_REPLY].spoke)
@@ -276,11 +279,14 @@ enum tw_reason tw_oracle_tcp(
 		return syn_known(c, way, packet);
 	if (packet->flags & RST)
 		return reset(c, way, packet);
-	if (!within(c, way, packet->seq) || beyond(packet->ack, peer->next))
+	outside = !within(c, way, packet->seq) || beyond(packet->ack, peer->next);
+	if (outside && !c->adopted)
 		return TW_R_TCP_WINDOW;
-	if (empty ? beyond(me->una, packet->seq) : !beyond(behind(packet), me->una))
+	if (outside	? false
+		: empty ? beyond(me->una, packet->seq)
+			: !beyond(behind(packet), me->una))
 		return TW_R_NONE; /* a keep-alive, or a retransmission of data that has arrived */
-	if (current(peer, packet->ack)) {
+	if (outside || current(peer, packet->ack)) {
 		if (way == TW_WAY_REPLY)
 			c->syn_again = false;
 		if (c->state == TW_S_CLOSED && goes_on(peer, packet->ack))

@@ -51,6 +51,13 @@ tw_inline int tw_tcp_reopens(const struct tw_conn *c, __u8 flags)
 	       (c->progress.state == TW_S_TIME_WAIT || c->progress.state == TW_S_CLOSED);
 }
 
+/* True if only one direction of an adopted connection has been seen (`tcp: liberal`): that of the
+ * originator in SYN_SENT, that of the other end in SYN_RECV. */
+tw_inline int tw_tcp_one_way(const struct tw_progress *progress)
+{
+	return progress->state <= TW_S_SYN_RECV && progress->flags & TW_CONN_F_ADOPTED;
+}
+
 /* True if sequence number `a` is after `b`. */
 tw_inline int tw_seq_after(__u32 a, __u32 b)
 {
@@ -423,6 +430,9 @@ tw_inline enum tw_reason tw_tcp_syn(
 {
 	if (p->tcp_flags & TW_TCP_ACK)
 		return tw_tcp_syn_ack(c, p, flow);
+	/* The rules have not allowed the end that is taken for the server to open a connection. */
+	if (flow->way == TW_WAY_REPLY && flow->progress.flags & TW_CONN_F_ADOPTED)
+		return TW_R_TCP_STATE;
 	if (flow->way == TW_WAY_ORIGINAL && p->seq != c->window[TW_WAY_ORIGINAL].acked - 1)
 		flow->progress.flags |= TW_CONN_F_SYN_AGAIN;
 	return TW_R_NONE;
@@ -560,12 +570,36 @@ tw_inline void tw_tcp_taken(
 		tw_tcp_closing(c, p, flow);
 }
 
+/* Handles an adopted connection of which one direction has been seen. A segment of the other
+ * direction establishes it. Until then its record is half-open, however much is sent. */
+tw_inline enum tw_reason tw_tcp_half_seen(
+	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
+{
+	struct tw_progress *to = &flow->progress;
+	__u8 seen = to->state == TW_S_SYN_SENT ? TW_WAY_ORIGINAL : TW_WAY_REPLY;
+
+	if (p->tcp_flags & TW_TCP_RST)
+		return tw_tcp_reset(c, p, flow);
+	if (tw_tcp_is_syn(p->tcp_flags) ||
+		(p->tcp_flags & TW_TCP_SYN && flow->way == TW_WAY_ORIGINAL))
+		return TW_R_TCP_STATE; /* liberal.h lets a SYN open a new connection */
+	flow->note = TW_NOTE_BOTH;
+	if (flow->way == seen)
+		return TW_R_NONE;
+	to->state = TW_S_ESTABLISHED;
+	if (p->tcp_flags & TW_TCP_FIN)
+		tw_tcp_closing(c, p, flow);
+	return TW_R_NONE;
+}
+
 /* Advances a live connection, or returns why the segment does not belong in it. */
 tw_inline enum tw_reason tw_tcp_advance(
 	const struct tw_conn *c, const struct tw_packet *p, struct tw_flow *flow)
 {
 	enum tw_fit fit;
 
+	if (tw_tcp_one_way(&flow->progress))
+		return tw_tcp_half_seen(c, p, flow);
 	if (flow->progress.state == TW_S_SYN_SENT)
 		return tw_tcp_unanswered(c, p, flow);
 	if (flow->progress.state == TW_S_CLOSED && tw_tcp_one_sided(&flow->progress))

@@ -78,20 +78,28 @@ tw_inline int tw_port_adopts(const struct tw_port *port, __u32 now)
  * mid-stream at its other end, and this port adopts none. */
 tw_inline int tw_track_stray(const struct tw_port *port, const struct tw_flow *flow, __u32 now)
 {
-	return flow->progress.flags & TW_CONN_F_ADOPTED && !tw_port_adopts(port, now);
+	return flow->progress.flags & TW_CONN_F_ADOPTED && !(port->flags & TW_PORT_F_LIBERAL) &&
+	       !tw_port_adopts(port, now);
 }
 
-/* Adopts a TCP segment from the middle of a connection, in the adoption window or at an observed
- * port. The end with the lower port is taken for the server. */
-tw_inline void tw_track_adopt(struct tw_flow *flow, const struct tw_tuple *t)
+/* Adopts a TCP segment from the middle of a connection. `replies`: its sender is taken for the
+ * server. */
+tw_inline void tw_track_adopt(struct tw_flow *flow, int replies)
 {
-	if (tw_host16(t->sport) < tw_host16(t->dport)) {
+	if (replies) {
 		flow->way = TW_WAY_REPLY;
 		flow->progress.flags ^= TW_CONN_F_ORIGIN_HI;
 	}
 	flow->progress.state = TW_S_ESTABLISHED;
 	flow->progress.flags |= TW_CONN_F_ADOPTED;
 	tw_tcp_adopt(flow);
+}
+
+/* True if the sender of a segment from the middle of a connection is taken for the server: it has
+ * the lower port. */
+tw_inline int tw_track_serves(const struct tw_tuple *t)
+{
+	return tw_host16(t->sport) < tw_host16(t->dport);
 }
 
 /* True if a packet without a record continues a connection that passed here without one. Then the
@@ -132,7 +140,7 @@ tw_inline enum tw_reason tw_track_new(const struct tw_frame *f, const struct tw_
 			return TW_R_NO_CONNECTION;
 		if (!tw_port_adopts(s->port, tw_tick(f->now_ns)))
 			return tw_call_lost(f, s->port->id, s->dir ? TW_DIR_IN : TW_DIR_OUT);
-		tw_track_adopt(flow, &p->tuple);
+		tw_track_adopt(flow, tw_track_serves(&p->tuple));
 		return TW_R_NONE;
 	case TW_IPPROTO_UDP:
 		flow->progress.state = TW_S_UDP_UNREPLIED;
@@ -304,6 +312,13 @@ tw_inline enum tw_reason tw_track(
 		} else if (!flow->seen) {
 			reason = tw_track_live(s->conn, p, flow);
 		}
+		if (reason &&
+			(s->port->flags & TW_PORT_F_LIBERAL || tw_tcp_one_way(&flow->progress))) {
+			flow->liberal = (__u8)reason;
+			reason = tw_call_liberal(f, s->port->id, s->epoch, s->dir);
+			if (flow->stale)
+				s->conn = 0;
+		}
 	}
 	flow->end = tw_flow_end(s->dir, flow->way);
 	return reason;
@@ -369,7 +384,7 @@ tw_inline void tw_track_join(const struct tw_conn *c, struct tw_flow *flow)
 {
 	__u8 differs = flow->progress.flags ^ c->progress.flags;
 
-	flow->way = differs & TW_CONN_F_ORIGIN_HI ? TW_WAY_REPLY : TW_WAY_ORIGINAL;
+	flow->way ^= !!(differs & TW_CONN_F_ORIGIN_HI);
 	flow->note = TW_NOTE_NOTHING;
 	flow->opened = flow->far_opened = 0;
 }
@@ -438,6 +453,11 @@ tw_inline void tw_track_overflow(const struct tw_frame *f, const struct tw_ctx *
 
 	if (flow->progress.state == TW_S_CLOSED || (reply && p->tuple.proto != TW_IPPROTO_TCP))
 		return;
+	if (flow->liberal) {
+		/* Each of its packets is judged by the rules, and reported as a connection. */
+		flow->overflowed = 1;
+		return;
+	}
 	/* A group has no answers. Its entry only tells whether the opening was reported. */
 	if (tw_ctx_group_in(s, p) && !(flow->decision & TW_DECISION_LOG))
 		return;

@@ -63,12 +63,12 @@ static void options(void **state)
 	check_round_trip(
 		"version: 1\n"
 		"options: {unclaimed: deny, bind: first-sender, adopt: 0s, timeouts: {established: 86400, icmp: 7m},\n"
-		"  limits: {packets: 5, broadcast: none}, refusals: 100, mode: observe}\n"
+		"  limits: {packets: 5, broadcast: none}, refusals: 100, mode: observe, tcp: liberal}\n"
 		"default: allow\n");
 	check_round_trip(
 		"version: 1\nworkloads: {r: {ports: [{port: a, mac: 52-54-00-00-00-01, addresses: "
 		"'::/0'}, {mac: 52:54:00:00:00:02, addresses: any, limits: {half-open: 9}}], tags: ['a:b', c],\n"
-		"  limits: {packets: 100/s, established: 7}}}\n"
+		"  limits: {packets: 100/s, established: 7}, tcp: strict}}\n"
 		"groups: {g: {tags: '!(a:b | !c & !!d) & c'}, h: {networks: [1.2.3.4, '::/1']}}\n");
 }
 

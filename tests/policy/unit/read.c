@@ -281,6 +281,34 @@ static void modes_from_near_to_far(void **state)
 	tw_policy_free(policy);
 }
 
+/* A workload's own `tcp` takes precedence over the options'. */
+static void tcp_from_near_to_far(void **state)
+{
+	struct tw_policy *policy = must_read(
+		"version: 1\n"
+		"workloads:\n"
+		"  a: {port: a, addresses: any}\n"
+		"  b: {ports: [{port: b, addresses: any}, {port: c, addresses: any}], tcp: strict}\n"
+		"options: {tcp: liberal}\n");
+	struct tw_port port = {0};
+
+	assert_true(tw_policy_liberal(policy));
+	tw_policy_fill_port(tw_policy_find_port(policy, "a"), &port);
+	assert_true(port.flags & TW_PORT_F_LIBERAL);
+	tw_policy_fill_port(tw_policy_find_port(policy, "c"), &port);
+	assert_false(port.flags & TW_PORT_F_LIBERAL);
+	tw_policy_free(policy);
+	policy = must_read(
+		"version: 1\n"
+		"workloads: {a: {port: a, addresses: any, tcp: liberal}, b: {port: b, addresses: any}}\n");
+	assert_false(tw_policy_liberal(policy));
+	tw_policy_fill_port(tw_policy_find_port(policy, "a"), &port);
+	assert_true(port.flags & TW_PORT_F_LIBERAL);
+	tw_policy_fill_port(tw_policy_find_port(policy, "b"), &port);
+	assert_false(port.flags & TW_PORT_F_LIBERAL);
+	tw_policy_free(policy);
+}
+
 /* Addresses learned from DHCP count like those in the text, except in the port's own entry, which
  * the fast path maintains. */
 static void learned_addresses(void **state)
@@ -476,6 +504,7 @@ int main(void)
 		cmocka_unit_test(ports),
 		cmocka_unit_test(limits_from_near_to_far),
 		cmocka_unit_test(modes_from_near_to_far),
+		cmocka_unit_test(tcp_from_near_to_far),
 		cmocka_unit_test(learned_addresses),
 		cmocka_unit_test(v6_prefixes_never_hold_v4),
 		cmocka_unit_test(errors_are_counted_not_hoarded),
