@@ -95,7 +95,8 @@ static const struct tw_args_example kill_examples[] = {
 	"reason _tcp-expired_ or _tcp-midstream_; the ends are not told. If the policy allows "  \
 	"it, they can open a new connection; in other protocols, the next packet opens one. "    \
 	"To prevent that, change the policy first, or use *tapwall block*.\n\n"                  \
-	"While a port has an adoption window (*tapwall-adopt*(1)) or is observed, the next "     \
+	"While a port has an adoption window (*tapwall-adopt*(1)), is observed, or has "         \
+	"_tcp: liberal_, the next "                                                              \
 	"segment of an ended TCP connection opens a record again, if the policy allows it. The " \
 	"command says how many connections that may be.\n\n"                                     \
 	"The exit status is 1 if no connection matched.\n\n"                                     \

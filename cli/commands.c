@@ -511,8 +511,8 @@ static const struct tw_args_command commands[] = {
 			"the signs contradict each other, or that send as another workload are "
 			"listed before the table.\n\n"
 			"With *--json* each port has _name_, _ifindex_, _workload_, _state_, "
-			"_mac_, _addresses_, _bridge_; _packets_, _bytes_ and _denied_ by _out_ "
-			"and _in_; _rules_ and _image_bytes_ of its image; _events_limited_, "
+			"_mac_, _addresses_, _bridge_, _tcp_ (strict or liberal); _packets_, "
+			"_bytes_ and _denied_ by _out_ and _in_; _rules_ and _image_bytes_ of its image; _events_limited_, "
 			"_events_lost_, _proof_age_s_, _programs_lost_, _trouble_; _open_, true "
 			"if nothing is filtered; _found_by_; _conflict_ and _why_, if it is "
 			"shut because of contradictory signs; and _resembles_, the workload "
@@ -550,12 +550,14 @@ static const struct tw_args_command commands[] = {
 			"the port where the connection leaves its sender, IN RULE at the port "
 			"where it reaches its receiver. Connections that are half open beyond "
 			"their port's quota have no record and are not listed; *tapwall ports* "
-			"counts them.\n\n"
+			"counts them. A star after the state marks a TCP connection that was "
+			"adopted, as some of its segments were not seen: no sequence number of "
+			"it is refused.\n\n"
 			"With *--json* each connection has _proto_, _from_ and _to_ with "
 			"_address_, _port_ and _workload_, _state_, _packets_ and _bytes_ by "
 			"_out_ and _in_, _age_s_, _idle_s_, the _verdict_ and _rule_ at the "
 			"_out_ and the _in_ end, null for an end without a port here, and "
-			"_network_; ICMP also has _type_ and _code_."),
+			"_network_, _vlan_ and _adopted_; ICMP also has _type_ and _code_."),
 	COMMAND(rules, .summary = "List the rules with their hits",
 		.description =
 			"A hit is a connection that the rule decided. It counts once, even if "

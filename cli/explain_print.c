@@ -184,6 +184,8 @@ static void put_end(const struct tw_explained *x, enum tw_dir dir)
 	printf("  %s%s %s%s", tw_style_on(TW_STYLE_STRONG), end_titles[dir], vnic->workload,
 		tw_style_off());
 	put_port(x, dir);
+	if (vnic->liberal && x->tuple.proto == IPPROTO_TCP)
+		printf(", %stcp: liberal%s", tw_style_on(TW_STYLE_WARN), tw_style_off());
 	if (end->protected && !end->asked)
 		printf("%s, if it got this far%s", tw_style_on(TW_STYLE_DIM), tw_style_off());
 	putchar('\n');

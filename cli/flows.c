@@ -58,7 +58,7 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", words.from);
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", tw_glyph(TW_GLYPH_ARROW));
 	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", words.to);
-	tw_sheet_cell(sheet, state_style(f->state), "%s", f->state);
+	tw_sheet_cell(sheet, state_style(f->state), "%s%s", f->state, f->adopted ? "*" : "");
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(f->packets_out).text);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(f->packets_in).text);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_bytes(f->bytes_out).text);

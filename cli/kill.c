@@ -34,7 +34,7 @@ static void print_sum(const Tapwall__V1__Removed *sum)
 			tw_style_on(TW_STYLE_WARN), (unsigned long long)sum->missed,
 			tw_style_off());
 	if (sum->adopting)
-		printf("%s%llu TCP connections may continue, because a port is observed or has an adoption window; close windows with tapwall adopt --stop%s\n",
+		printf("%s%llu TCP connections may continue, because a port is observed or liberal, or has an adoption window; close windows with tapwall adopt --stop%s\n",
 			tw_style_on(TW_STYLE_WARN), (unsigned long long)sum->adopting,
 			tw_style_off());
 }

@@ -33,6 +33,7 @@ struct head {
 	struct tw_buf gaps; /* lines */
 	unsigned int n_open;
 	unsigned int n_observed;
+	unsigned int n_liberal;
 };
 
 static void join(char *text, size_t max, size_t n, char **items)
@@ -67,6 +68,7 @@ static void add_gap(struct head *head, const Tapwall__V1__Port *p)
 
 	head->n_open += p->open || unfiltered;
 	head->n_observed += !strcmp(p->state, "observed");
+	head->n_liberal += !strcmp(p->tcp, "liberal");
 	if (p->open || unfiltered)
 		tw_buf_addf(&head->gaps, "%sNOT FILTERED:%s %s: %s\n", on, off, p->name,
 			p->open		? "no workload of the policy has it"
@@ -128,6 +130,10 @@ static int print_head(void *arg)
 		printf("%sOBSERVED:%s not enforced, rules and default deny nothing at %u port%s\n",
 			tw_style_on(TW_STYLE_BAD), tw_style_off(), head->n_observed,
 			head->n_observed == 1 ? "" : "s");
+	if (head->n_liberal)
+		printf("%sLIBERAL:%s state and sequence numbers of TCP deny nothing at %u port%s\n",
+			tw_style_on(TW_STYLE_WARN), tw_style_off(), head->n_liberal,
+			head->n_liberal == 1 ? "" : "s");
 	if (head->gaps.len)
 		fputs(head->gaps.data, stdout);
 	return TW_EXIT_OK;

@@ -62,9 +62,9 @@ json_t *tw_json_port(const Tapwall__V1__Port *p)
 		"conflict", tw_json_text(p->conflict), "why", tw_json_text(p->why), "resembles",
 		tw_json_text(p->resembles));
 
-	json_t *proof = json_pack("{s:o, s:o, s:o}", "proof_age_s", tw_json_s(p->proof_age_s),
-		"programs_lost", tw_json_u64(p->programs_lost), "trouble",
-		tw_json_text(p->trouble));
+	json_t *proof = json_pack("{s:o, s:o, s:o, s:o}", "tcp", tw_json_text(p->tcp),
+		"proof_age_s", tw_json_s(p->proof_age_s), "programs_lost",
+		tw_json_u64(p->programs_lost), "trouble", tw_json_text(p->trouble));
 
 	who = tw_json_merge(tw_json_merge(who, what), holds);
 	return tw_json_merge(tw_json_merge(who, bound), proof);

@@ -116,6 +116,7 @@ static void fill_port(const struct tw_answer_ctx *ctx, const struct tw_agent_por
 	message->ifindex = port->ifindex;
 	message->workload = TEXT(port->vnic ? port->vnic->workload : "");
 	message->state = TEXT(tw_prove_state(ctx->enforcement, port));
+	message->tcp = TEXT(!port->vnic ? "" : port->vnic->liberal ? "liberal" : "strict");
 	message->trouble = TEXT(port->trouble[0] ? port->trouble
 				: port->bypassed ? TW_BYPASS_WHY
 				: port->before	 ? "another BPF program runs before tapwall's"

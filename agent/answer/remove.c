@@ -140,7 +140,7 @@ static bool is_adopting(const struct tw_answer_ctx *ctx, const Tapwall__V1__Flow
 		const struct tw_port *entry = &port->entry[parity];
 
 		if (port->vnic && port->has_entry[parity] && entry->image &&
-			(entry->flags & TW_PORT_F_OBSERVED ||
+			(entry->flags & (TW_PORT_F_OBSERVED | TW_PORT_F_LIBERAL) ||
 				(entry->adopt_until && (int32_t)(entry->adopt_until - now) > 0)) &&
 			(!strcmp(port->vnic->workload, flow->from->workload) ||
 				!strcmp(port->vnic->workload, flow->to->workload)))

@@ -137,6 +137,8 @@ void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key 
 	flow->vlan = (uint16_t)key->vlan;
 	if (key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6)
 		flow->icmp_type = conn->progress.icmp_type;
+	else
+		flow->adopted = conn->progress.flags & TW_CONN_F_ADOPTED;
 }
 
 void tw_describe_asked(const struct tw_telemetry *telemetry, const struct tw_ask_key *about,

@@ -102,6 +102,24 @@ static void find_mode_danger(const struct changes *changes, const char *workload
 			workload);
 }
 
+static bool is_liberal(const struct tw_policy *policy, const char *workload)
+{
+	const struct tw_vnic *vnic = policy ? tw_policy_find_workload(policy, workload) : NULL;
+
+	return vnic && vnic->liberal;
+}
+
+/* As find_mode_danger(), for `tcp`. */
+static void find_tcp_danger(const struct changes *changes, const char *workload)
+{
+	if (!is_liberal(changes->now, workload) || is_liberal(changes->old, workload) ||
+		tw_policy_liberal(changes->now))
+		return;
+	add_danger(changes->applied,
+		"workload %s: tcp: liberal: segments that fit no connection pass, if rules allow one",
+		workload);
+}
+
 static void find_workload_dangers(const struct changes *changes, const char *workload)
 {
 	struct unguarded was = unguarded(changes->old, workload);
@@ -124,6 +142,9 @@ static void find_mode_dangers(const struct changes *changes)
 	if (is && !was)
 		add_danger(changes->applied,
 			"mode: enforce -> observe: rules and default deny nothing");
+	if (tw_policy_liberal(changes->now) && !(changes->old && tw_policy_liberal(changes->old)))
+		add_danger(changes->applied,
+			"tcp: strict -> liberal: segments that fit no connection pass, if rules allow one");
 	if (was && !is)
 		add_danger(changes->applied,
 			"mode: observe -> enforce: what the policy does not allow is denied from now on, also in live connections");
@@ -227,6 +248,8 @@ static void on_change(void *arg, enum tw_changed what, enum tw_change change, co
 		find_workload_dangers(changes, name);
 	if (what == TW_CHANGED_WORKLOAD && change != TW_CHANGE_REMOVED)
 		find_mode_danger(changes, name);
+	if (what == TW_CHANGED_WORKLOAD && change != TW_CHANGE_REMOVED)
+		find_tcp_danger(changes, name);
 }
 
 /* Learned addresses are no change, so the policies are compared as they are written. */

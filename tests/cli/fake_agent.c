@@ -291,6 +291,7 @@ static void tell_ports(struct teller *teller)
 	web.untracked = 5;
 	web.rules = 5;
 	web.image_bytes = 2752;
+	web.tcp = "liberal";
 	web.proof_age_s = 4.5;
 	lone.name = "tap9";
 	lone.ifindex = 13;
@@ -581,6 +582,7 @@ static void tell_flows(struct teller *teller)
 	db.idle_s = 61;
 	db.out = db.in = &to_db;
 	db.vlan = 20;
+	db.adopted = true;
 	user.from = &user_6;
 	user.to = &web_6;
 	user.state = "syn-sent";
