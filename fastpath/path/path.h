@@ -193,6 +193,21 @@ tw_inline enum tw_reason tw_path_passed(const struct tw_flow *flow)
 	return flow->decided ? TW_R_POLICY : TW_R_ESTABLISHED;
 }
 
+/* Lets a segment that track refuses go on to the rules if the port is liberal, or returns the reason
+ * for which it may not. */
+tw_inline enum tw_reason tw_path_track_liberal(
+	const struct tw_frame *f, struct tw_ctx *s, struct tw_flow *flow, enum tw_reason reason)
+{
+	if (!(s->port->flags & TW_PORT_F_LIBERAL) && !tw_tcp_one_way(&flow->progress))
+		return reason;
+	flow->liberal = (__u8)reason;
+	reason = tw_call_liberal(f, s->port->id, s->epoch, s->dir);
+	if (flow->stale)
+		s->conn = 0;
+	flow->end = tw_flow_end(s->dir, flow->way);
+	return reason;
+}
+
 /* Runs the deciding stages in order. */
 tw_inline enum tw_reason tw_path_judge(
 	const struct tw_frame *f, struct tw_ctx *s, struct tw_scratch *scratch)
@@ -221,6 +236,8 @@ tw_inline enum tw_reason tw_path_judge(
 		return reason;
 	tw_stage_enter(f, TW_STAGE_TRACK);
 	reason = tw_track(f, s, p, flow);
+	if (reason)
+		reason = tw_path_track_liberal(f, s, flow, reason);
 	if (reason)
 		return reason;
 	reason = tw_checksum(f, s, p, flow);

@@ -17,7 +17,7 @@
  *                checksums, rates, quotas and fragments are judged as at a strict port.
  * Bounds:     the lookups of tw_conn_find(), and one of a port, for a segment that a strict port
  *             would refuse; no loops.
- * Callers:    path.h, in a subprogram that track.h calls.
+ * Callers:    path.h, in a subprogram, for a segment that track refuses.
  */
 #pragma once
 
@@ -130,8 +130,8 @@ tw_inline enum tw_reason tw_liberal_judge(const struct tw_frame *f, const struct
 	return TW_R_NONE;
 }
 
-/* Body of tw_call_liberal(): as tw_liberal_judge(). Clears
- * flow.liberal if the segment is refused, or opens a connection as at any port. */
+/* Body of tw_call_liberal(): as tw_liberal_judge(). Clears flow.liberal if the segment is refused, or
+ * opens a connection as at any port. */
 tw_inline enum tw_reason tw_liberal(const struct tw_frame *f, const struct tw_port *port,
 	__u32 epoch, enum tw_dir dir, struct tw_scratch *scratch)
 {

@@ -312,13 +312,6 @@ tw_inline enum tw_reason tw_track(
 		} else if (!flow->seen) {
 			reason = tw_track_live(s->conn, p, flow);
 		}
-		if (reason &&
-			(s->port->flags & TW_PORT_F_LIBERAL || tw_tcp_one_way(&flow->progress))) {
-			flow->liberal = (__u8)reason;
-			reason = tw_call_liberal(f, s->port->id, s->epoch, s->dir);
-			if (flow->stale)
-				s->conn = 0;
-		}
 	}
 	flow->end = tw_flow_end(s->dir, flow->way);
 	return reason;
