@@ -30,7 +30,7 @@
 struct view {
 	const struct tw_apply_options *options;
 	struct tw_policy *old, *now; /* NULL: their text is not known here */
-	struct tw_rights lost;	     /* what frames that pass now will lack */
+	struct tw_rights lost;	     /* rights that frames which pass now will lack */
 };
 
 static void print_names(char sign, enum tw_style style, const char *noun, size_t n, char **names)
@@ -245,7 +245,7 @@ int tw_apply_run(const void *values)
 	request.body_case = TAPWALL__V1__REQUEST__BODY_APPLY;
 	request.apply = &body;
 	read_both(&view, &text);
-	/* What cannot be found out does not keep the policy from being applied. */
+	/* If this fails, the policy is applied nevertheless. */
 	if (view.old && view.now)
 		tw_rights_find_lost(options.socket, view.old, view.now, &view.lost);
 	code = ask(&view, &text, &request);

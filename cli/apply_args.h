@@ -69,36 +69,36 @@ static const struct tw_args_example apply_examples[] = {
 	{"tapwall apply policy.yaml", "Put the policy in force, for live connections too"},
 };
 
-#define APPLY_DESCRIPTION                                                                \
-	"The agent checks the policy, compiles it for every port and puts it in "        \
-	"force at all of them at once. Live connections are judged again at "            \
-	"their next packet. If the policy has errors, all of them are printed "          \
-	"and the old policy stays in force.\n\n"                                         \
-	"One policy is read at a time, and others wait for their turn; if more than "    \
-	"eight wait, the next one is refused. A policy that was sent takes effect even " \
-	"if the command is interrupted.\n\n"                                             \
-	"A protected port belongs to no workload of the new policy if, for "             \
-	"example, its _port_ or _mac_ is mistyped or its workload is gone. "             \
-	"Under *unclaimed: ignore* such a port would be open. The policy is "            \
-	"then refused with exit status 1, unless *--allow-unprotect* is given. "         \
-	"Ports that become NOT FILTERED are listed first. Lines with *!* name "          \
-	"other changes that weaken protection, such as another default.\n\n"             \
-	"With *--confirm*, the agent returns to the policy that is in force now "        \
-	"unless *tapwall confirm* is called in time. It returns by itself, also if "     \
-	"this host can no longer be reached. An agent that starts again before the "     \
-	"confirmation returns at once. *status* shows the time that is left, and a "     \
-	"policy that was not confirmed. Another apply counts as a confirmation; one "    \
-	"with *--confirm* starts the time again and returns to the policy that was "     \
-	"last confirmed.\n\n"                                                            \
-	"With *--tripwire*, the agent also counts the connections that passed before "   \
-	"and that the new policy denies, and returns at once when there are more than "  \
-	"_N_. Attempts to open new connections do not count. *status* shows the "        \
-	"number, and after a return its reason.\n\n"                                     \
-	"With *--json* the object has _ports_unprotected_, a number; "                   \
-	"_unprotected_ with each _port_ and the _workload_ it had; _open_, all "         \
-	"ports that are not filtered because no workload has them; _dangers_; "          \
-	"_refused_, of a dry run; _generation_; _dry_run_; _unchanged_; "                \
-	"_compile_ms_; _publish_ms_; under _rules_ and _workloads_ the names "           \
+#define APPLY_DESCRIPTION                                                               \
+	"The agent checks the policy, compiles it for every port and puts it in "       \
+	"force at all of them at once. Live connections are judged again at "           \
+	"their next packet. If the policy has errors, all of them are printed "         \
+	"and the old policy stays in force.\n\n"                                        \
+	"One policy is read at a time, and others wait for their turn. If eight are "   \
+	"being read or waiting, the next one is refused. A policy that was sent takes " \
+	"effect even if the command is interrupted.\n\n"                                \
+	"A protected port belongs to no workload of the new policy if, for "            \
+	"example, its _port_ or _mac_ is mistyped or its workload is gone. "            \
+	"Under *unclaimed: ignore* such a port would be open. The policy is "           \
+	"then refused with exit status 1, unless *--allow-unprotect* is given. "        \
+	"Ports that become NOT FILTERED are listed first. Lines with *!* name "         \
+	"other changes that weaken protection, such as another default.\n\n"            \
+	"With *--confirm*, the agent returns to the policy that is in force now "       \
+	"unless *tapwall confirm* is called in time. It returns by itself, also if "    \
+	"this host can no longer be reached. An agent that starts again before the "    \
+	"confirmation returns at once. *status* shows the time that is left, and a "    \
+	"policy that was not confirmed. Another apply counts as a confirmation; one "   \
+	"with *--confirm* starts the time again and returns to the policy that was "    \
+	"last confirmed.\n\n"                                                           \
+	"With *--tripwire*, the agent also counts the connections that passed before "  \
+	"and that the new policy denies, and returns at once when there are more than " \
+	"_N_. Attempts to open new connections do not count. *status* shows the "       \
+	"number, and after a return its reason.\n\n"                                    \
+	"With *--json* the object has _ports_unprotected_, a number; "                  \
+	"_unprotected_ with each _port_ and the _workload_ it had; _open_, all "        \
+	"ports that are not filtered because no workload has them; _dangers_; "         \
+	"_refused_, of a dry run; _generation_; _dry_run_; _unchanged_; "               \
+	"_compile_ms_; _publish_ms_; under _rules_ and _workloads_ the names "          \
 	"that were _added_, _removed_ and _changed_; and _ports_changed_."
 
 #define CONFIRM_DESCRIPTION                                                                  \

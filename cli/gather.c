@@ -201,7 +201,7 @@ static int take_entry(struct gathering *g, const Tapwall__V1__LogEntry *e)
 	return add(g, &conn);
 }
 
-/* True if an entry is about the time and the workload that were asked for. */
+/* True if an entry is within the time and of the workload that the options select. */
 static bool is_wanted_here(const struct gathering *g, const Tapwall__V1__LogEntry *entry)
 {
 	return entry->time * 1e6 >= (double)g->since_us &&
@@ -217,8 +217,8 @@ static int on_entry(void *arg, const Tapwall__V1__LogEntry *entry)
 	return g->ret->history ? TW_EXIT_OK : take_entry(g, entry);
 }
 
-/* Reads the journal. If connections come from the history, only for rights: the history has no VLANs and
- * MACs. */
+/* Reads the journal. If connections come from the history, the journal is read for rights only: the history
+ * has no VLANs and MACs. */
 static int ask_journal(struct gathering *g)
 {
 	struct tw_past past = {.take = on_entry, .arg = g};

@@ -23,7 +23,7 @@ struct tw_gathered_port {
 
 struct tw_gathered {
 	struct tw_seen seen;
-	struct tw_rights rights; /* what frames lacked; not settled */
+	struct tw_rights rights; /* rights that frames lacked; not settled */
 	bool history;		 /* from the history, not from the journal */
 	char source[64];	 /* name of the agent in the history */
 	char elsewhere[96]; /* address of a slow path whose history is not on this host; "": none */

@@ -205,7 +205,7 @@ static int judge_again(
 		       : tw_report_memory();
 }
 
-/* Judges by the policy in force what was seen under any policy. */
+/* Judges the connections again by the policy in force: they were seen under any policy. */
 static int judge_all(struct view *view)
 {
 	struct tw_gathered_policy in_force = {0};

@@ -85,9 +85,9 @@ static const struct tw_args_example observe_examples[] = {
 	"*tapwall-slowd*(8) keeps more; of its history, the newest million rows are read. If a "       \
 	"source tried more than 16 ports of a destination and none answered, they are one line, "      \
 	"_many ports_.\n\n"                                                                            \
-	"Below the table are the rights that frames of guests lacked: VLANs, further MACs, servers "   \
-	"and routers (_vlans_, _macs_, _may_), and source addresses that a guest may not use. They "   \
-	"are from the agent's journal, which has some of a port's denials only if there are many.\n\n" \
+	"Below the table are the rights that frames of guests lacked (_vlans_, _macs_, _may_), and "   \
+	"source addresses that a guest may not use. They are from the agent's journal. If a port has " \
+	"many denials, the journal has only some of them.\n\n"                                         \
 	"With *--json* each line has _verdict_, _from_ and _to_ with _workload_ and _address_, "       \
 	"_service_, _many_ports_, _reason_, _rule_, _ends_ (the ends that would deny: out, in), "      \
 	"_count_, _answered_ (how many of them were answered), _bytes_, _first_, _last_ and "          \
@@ -153,8 +153,8 @@ static const struct tw_args_example propose_examples[] = {
 	"observed ports deny too, are not proposed. Answers need no rule.\n\n"                         \
 	"A guest that sends VLAN tags, from further MACs, or as a DHCP server or router needs rights " \
 	"(see tapwall-policy(5)). The draft begins with a list of those that frames lacked. They "     \
-	"are granted only with *--rights*, as any guest can send such frames: leave out those that "   \
-	"a guest should not have. If there are so many values that the guest may be trying them, "     \
-	"they are not granted.\n\n"                                                                    \
+	"are granted only with *--rights*, because any guest can send such frames. Delete the rights " \
+	"that a guest should not have. If a guest used so many values that it may be trying them, "    \
+	"none of them is granted.\n\n"                                                                 \
 	"Messages about the draft are printed to stderr. *tapwall-observe*(1) describes what is "      \
 	"read. A workload with _mode: observe_ of its own stays observed."

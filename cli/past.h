@@ -13,8 +13,8 @@ struct tw_past {
 	/* Called for each entry about a connection or a frame. Returns 0 to go on, or an exit code. */
 	int (*take)(void *arg, const Tapwall__V1__LogEntry *entry);
 	void *arg;
-	double since;  /* set: Unix time; earlier events are not kept */
-	uint64_t lost; /* set: number of missing events */
+	double since;  /* output: Unix time before which no events are kept */
+	uint64_t lost; /* output: number of missing events */
 };
 
 /* Reads the whole journal, and prints errors. Returns an exit code. */

@@ -26,7 +26,8 @@ static void add_left_out(const struct tw_propose *propose, struct tw_buf *out)
 			(unsigned long long)propose->n_always);
 }
 
-/* Lists what frames lacked. The draft grants it only by --rights, because any guest can send such frames. */
+/* Lists the rights that frames lacked. The draft grants them only with --rights, because any guest can send
+ * such frames. */
 static void add_rights(const struct tw_rights *rights, bool granted, struct tw_buf *out)
 {
 	if (rights->rows.n)

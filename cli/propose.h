@@ -84,7 +84,7 @@ struct tw_propose {
 	const struct tw_seen *seen;
 	bool fresh; /* rules of the policy in force are not kept */
 	bool observe;
-	bool granted; /* workloads of the policy have rights that its text does not have */
+	bool granted; /* workloads of `policy` have rights that its text does not have */
 	uint64_t min;
 	const char *head; /* comment lines that the draft begins with */
 

@@ -71,7 +71,7 @@ struct told {
 	const struct tw_judged_end *end; /* NULL: neither end judged it */
 	const struct tw_vnic *vnic;
 	enum tw_dir dir;
-	enum tw_app app; /* of the frame's connection, as far as it is known */
+	enum tw_app app; /* application of the frame's connection; TW_APP_NONE: unknown yet */
 	struct tw_glance glance;
 };
 
@@ -272,7 +272,7 @@ static int tell(struct replay *replay, struct tw_capture_frame *frame)
 	return TW_EXIT_OK;
 }
 
-/* Adds the connections of each application to an object, which may be NULL. Returns 0 or -1. */
+/* Adds the number of connections of each application to an object, which may be NULL. Returns 0 or -1. */
 static int add_apps(const struct replay *replay, json_t *apps)
 {
 	for (int app = TW_APP_NONE + 1; app < TW_APP__MAX; app++) {
@@ -295,7 +295,6 @@ static int summary_json(const struct replay *replay)
 		json_decref(apps);
 		return tw_report_memory();
 	}
-
 	for (int i = 0; i < KIND__MAX; i++)
 		if (json_object_set_new(verdicts, kind_names[i], tw_json_u64(replay->n_kinds[i])) <
 			0) {
@@ -360,9 +359,8 @@ static int summary_apps(const struct replay *replay)
 
 static int summary_text(const struct replay *replay)
 {
-	int code;
-
 	const char *gap = ": ";
+	int code;
 
 	printf("%s%s%s frame%s%s", replay->n_frames ? "\n" : "", tw_style_on(TW_STYLE_STRONG),
 		tw_human_count(replay->n_frames).text, replay->n_frames == 1 ? "" : "s",

@@ -8,8 +8,8 @@
 #include "base/alloc.h"
 #include "base/mac.h"
 #include "cli/agent.h"
-#include "cli/past.h"
 #include "cli/human.h"
+#include "cli/past.h"
 #include "cli/report.h"
 #include "cli/style.h"
 #include "fastpath/abi/names.h"
@@ -143,7 +143,7 @@ static void add_addr(struct tw_rights_row *row, const char *text)
 		row->n_beyond++;
 }
 
-/* Adds what a frame lacked. Returns false if no right would let it pass. */
+/* Adds what a frame lacked. Returns false if the reason is about no right or address. */
 static bool add_lack(struct tw_rights_row *row, const Tapwall__V1__LogEntry *e)
 {
 	switch (tw_reason_from_name(e->reason)) {
@@ -358,7 +358,7 @@ bool tw_rights_is_doubtful(const struct tw_rights_row *row)
 	return count_vlans(&row->lacks) > TW_RIGHTS_VLANS || row->n_beyond;
 }
 
-/* True if another port's guest uses an address, too. */
+/* True if the guest of another port uses an address, too. */
 static bool is_taken_in_turns(
 	const struct tw_rights *rights, const struct tw_rights_row *row, const struct tw_addr *addr)
 {
@@ -492,11 +492,11 @@ json_t *tw_rights_json(const struct tw_rights *rights)
 /* ---- another policy ---- */
 
 struct search {
-	const struct tw_policy *old, *now;
+	const struct tw_policy *now;
 	struct tw_rights *rights;
 };
 
-/* True if frames of a port pass now although they lack a right, and will be enforced. */
+/* True if the new policy has a port's workload and does not observe the port. */
 static bool is_enforced_by(const struct search *search, const char *workload, const char *port)
 {
 	const struct tw_rights_row row = {
@@ -528,7 +528,7 @@ static bool has_more_vlans(const struct tw_grants *grants, const struct tw_grant
 	return false;
 }
 
-/* True if a workload has a VLAN in the old policy that it does not have in the new one. */
+/* True if the new policy enforces a workload and grants it no such VLAN. */
 static bool loses_vlan(const struct search *search, const char *workload, uint32_t vlan)
 {
 	const struct tw_rights_row row = {
@@ -595,7 +595,7 @@ static const struct tw_vnic *counterpart(const struct tw_policy *policy, const s
 int tw_rights_find_lost(const char *socket, const struct tw_policy *old,
 	const struct tw_policy *now, struct tw_rights *ret)
 {
-	struct search search = {.old = old, .now = now, .rights = ret};
+	struct search search = {.now = now, .rights = ret};
 	struct tw_past past = {.take = on_entry, .arg = &search};
 	bool observed = false, narrower = false;
 	int code = TW_EXIT_OK;

@@ -28,7 +28,7 @@
 struct tw_rights_row {
 	char *workload;
 	char *port;				  /* "": unknown */
-	struct tw_grants lacks;			  /* what frames needed */
+	struct tw_grants lacks;			  /* rights that frames lacked */
 	struct tw_addr addr[TW_RIGHTS_ADDRESSES]; /* source addresses that the guest may not use */
 	size_t n_addrs;
 	uint64_t n_beyond; /* frames whose MAC, EtherType or address did not fit */
@@ -52,7 +52,7 @@ void tw_rights_settle(struct tw_rights *rights, const struct tw_policy *policy);
 
 /* Returns the vNIC of a row in a policy, or TW_INDEX_NONE if it is not known. */
 uint32_t tw_rights_nic(const struct tw_policy *policy, const struct tw_rights_row *row);
-/* True if a row needs so many VLANs that its guest may be trying them. */
+/* True if a row needs so many VLANs, MACs, EtherTypes or addresses that its guest may be trying them. */
 bool tw_rights_is_doubtful(const struct tw_rights_row *row);
 /* Memory of the rights that tw_rights_grant() adds. */
 typedef TW_VEC(struct tw_grants) tw_rights_granted;
@@ -66,8 +66,8 @@ void tw_rights_print(
 /* Makes a list of all rows. NULL if memory runs out. */
 json_t *tw_rights_json(const struct tw_rights *rights);
 
-/* Finds the frames that pass now and that `now` will deny for lack of a right: in VLANs that `old` lists, or
- * from workloads that it observes. `ret` must be all-zero, and be passed to tw_rights_done() in either case.
+/* Finds the frames that pass now and that `now` will deny for lack of a right: in VLANs that only `old` lists, or
+ * from workloads that only `old` observes. `ret` must be all-zero, and be passed to tw_rights_done() in either case.
  * Prints errors. Returns an exit code. */
 int tw_rights_find_lost(const char *socket, const struct tw_policy *old,
 	const struct tw_policy *now, struct tw_rights *ret);

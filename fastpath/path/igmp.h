@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* igmp.h: IGMP, the counterpart of MLD for IPv4: housekeeping, which no rule judges.
+/* igmp.h: judges IGMP, the counterpart of MLD for IPv4. It is housekeeping, which no rule judges.
  *
- * Why:        without a guest's reports, a snooping bridge keeps the groups of its guest from it;
- *             with forged queries, a guest could take the place of the link's querier.
+ * Why:        without a guest's reports, a snooping bridge does not forward the guest's groups to it.
+ *             With forged queries, a guest could take the place of the link's querier.
  * Out:        as in neighbour.h. TW_R_NONE: a message of another type, such as DVMRP.
  * Invariants: 1. From a guest: its own source address, or 0.0.0.0 in reports and leaves; the
  *                destination is the group that the RFC names, at the group's MAC.
@@ -23,14 +23,14 @@
 #define TW_IGMP2_LEAVE	0x17
 #define TW_IGMP3_REPORT 0x22
 
-#define TW_IGMP_LEN	    8 /* every message but an IGMPv3 one */
+#define TW_IGMP_LEN	    8 /* messages of IGMPv1 and IGMPv2; the header of IGMPv3 reports */
 #define TW_IGMP3_QUERY_LEN  12
 #define TW_IGMP_RECORDS_MAX 183		/* as many as fit 1500 bytes */
 #define TW_IGMP_ALL_HOSTS   0xe0000001u /* 224.0.0.1 */
 #define TW_IGMP_ALL_ROUTERS 0xe0000002u /* 224.0.0.2 */
 #define TW_IGMP_V3_ROUTERS  0xe0000016u /* 224.0.0.22 */
 
-/* True for IGMP of any version. A later fragment has no message to read. */
+/* True for IGMP of any version, except later fragments, which have no header to read. */
 tw_inline int tw_igmp_is(const struct tw_packet *p)
 {
 	return p->tuple.proto == TW_IPPROTO_IGMP && p->ethertype == TW_ETH_IPV4 &&
@@ -43,8 +43,8 @@ tw_inline int tw_igmp_is_group(__u32 addr)
 	return addr >> 28 == 0xe;
 }
 
-/* True if the TTL is 1 and the only option is a router alert (RFC 2113), or none if that is
- * `optional`. */
+/* True if the TTL is 1, the packet is whole, and its only option is a router alert (RFC 2113). If the
+ * alert is `optional`, there may be no option. */
 tw_inline int tw_igmp_ip_valid(const struct tw_frame *f, const struct tw_packet *p, int optional)
 {
 	__u32 off = p->l3_off + (__u32)sizeof(struct tw_ipv4);
@@ -57,7 +57,7 @@ tw_inline int tw_igmp_ip_valid(const struct tw_frame *f, const struct tw_packet 
 	return option && p->l4_off == off + sizeof(*option) && *option == tw_be32(0x94040000);
 }
 
-/* Judges a query (RFC 3376 §4.1): to all hosts, or to the group that it asks about. */
+/* Judges a query (RFC 3376 §4.1). It goes to all hosts, or to the group that it asks about. */
 tw_inline enum tw_reason tw_igmp_query(
 	const struct tw_frame *f, const struct tw_packet *p, __u32 group)
 {
@@ -147,7 +147,7 @@ tw_inline enum tw_reason tw_igmp_sent(
 							: tw_own_foreign(p, TW_R_SPOOFED_ADDRESS);
 }
 
-/* Judges the message at `h`. Only queries and reports with records are longer than it. */
+/* Judges the message whose first TW_IGMP_LEN bytes are at `h`. */
 tw_inline enum tw_reason tw_igmp_message(
 	const struct tw_frame *f, const struct tw_house *s, const __u8 *h)
 {

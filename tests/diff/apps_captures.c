@@ -3,9 +3,9 @@
  * those of nDPI, over captures with nDPI's results beside them (NAME and NAME.out). TW_INSPECT names
  * another folder. Exits with 77 if there is none, and with 1 below the bounds for precision and recall.
  *
- * A flow that nDPI named by its port, by an address or by a rule of its user is not compared: its
- * bytes did not decide. Flows inside tunnels are not either, as tapwall looks at the outer packet.
- * What is left of a name is its first part: TLS.Google is TLS.
+ * If nDPI named a flow by its port, by an address or by a user's rule, the flow is not compared: its
+ * bytes did not decide. Flows inside tunnels are not compared, because tapwall looks at the outer packet.
+ * Only the first part of nDPI's name counts: TLS.Google is TLS.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -29,7 +29,7 @@
 struct meaning {
 	const char *theirs;
 	const char *ours[3];
-	bool only_allowed; /* not an application of ours, but carried by it: not counted in recall */
+	bool only_allowed; /* nDPI's application is carried by one of ours: not counted in recall */
 };
 
 static const struct meaning meanings[] = {
@@ -130,7 +130,7 @@ struct run {
 	unsigned int n_captures, n_flows, n_apart, n_unseen;
 	unsigned int named, right, theirs, found;
 	unsigned int
-		literal; /* named with the first meaning of nDPI's name, and not what is carried */
+		literal; /* named with the first meaning of nDPI's name, not with the carrier */
 };
 
 static const struct meaning *meaning_of(const char *theirs)

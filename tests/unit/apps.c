@@ -50,7 +50,7 @@ static enum tw_app say(
 	return tw_apps_see(talk->apps, &talk->key, false, &glance, bytes);
 }
 
-/* Plays a sample, each direction in segments of `step` bytes (TCP). */
+/* Plays a sample. TCP is sent in segments of `step` bytes. */
 static enum tw_app play(const struct sample *sample, size_t step)
 {
 	enum tw_app app = TW_APP_NONE;
@@ -103,7 +103,7 @@ static void test_near_misses(void **state)
 				name_of(play(&near_misses[i], SIZE_MAX / 2)));
 }
 
-/* Each text that names its application alone does so, too, byte by byte. */
+/* Texts that name their application are recognised in segments of any length, too. */
 static void test_in_pieces(void **state)
 {
 	static const struct sample texts[] = {
@@ -119,7 +119,7 @@ static void test_in_pieces(void **state)
 			assert_int_equal(play(&texts[i], step), texts[i].app);
 }
 
-/* The first copy of a byte counts; bytes behind a gap wait; older bytes than the first are nothing. */
+/* The first copy of a byte counts. Bytes behind a gap wait. Bytes before the first are ignored. */
 static void test_order(void **state)
 {
 	const uint8_t *ssh = (const uint8_t *)"SSH-2.0-OpenSSH",
@@ -161,7 +161,8 @@ static uint64_t next_random(uint64_t *seed)
 	return *seed;
 }
 
-/* Both directions of noise in a row, of lengths that patterns ask for, too. */
+/* Returns the number of connections that get a name although both payloads are random. The lengths include
+ * those that patterns require. */
 static unsigned int named_in_noise(bool udp, unsigned int n)
 {
 	static const uint16_t lengths[] = {12, 20, 48, 64, 92, 148, 512, 1200};
@@ -201,7 +202,7 @@ static void test_noise(void **state)
 	assert_in_range(named_in_noise(true, NOISE), 0, 4);
 }
 
-/* Every payload is looked at only so often. */
+/* After TW_APP_LOOKS payloads, a connection without a name stays without one. */
 static void test_gives_up(void **state)
 {
 	struct tw_app_head head = {.payload = 5, .len = 5, .w = {0x68656c6c6f000000ull}};
@@ -218,7 +219,7 @@ static void test_gives_up(void **state)
 	assert_int_equal(tw_app_note(&talk, 0, &head), TW_APP_NONE);
 }
 
-/* Two applications that fit name none; each application's number is found from its bit. */
+/* A set of one application names it; an empty set, or a set of two, names none. */
 static void test_only(void **state)
 {
 	(void)state;

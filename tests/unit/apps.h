@@ -227,11 +227,11 @@ static const struct sample near_misses[] = {
 	{TW_APP_NONE, ONE("SSH-2.0")},
 	{TW_APP_NONE, ONE("HTTP/2")},
 	{TW_APP_NONE, ONE("OPTIONS icap://a")},
-	/* A record of TLS that is too long; of a version that there is not; of no known message. */
+	/* TLS records: too long, of an unknown version, of an unknown handshake message. */
 	{TW_APP_NONE, ONE("\x16\x03\x01\xff\xff\x01\x00\x01\xfc\x03\x03")},
 	{TW_APP_NONE, ONE("\x16\x04\x01\x02\x00\x01\x00\x01\xfc\x03\x03")},
 	{TW_APP_NONE, ONE("\x16\x03\x01\x02\x00\x63\x00\x01\xfc\x03\x03")},
-	/* A greeting that two applications use; clients of two. */
+	/* A greeting of two applications; a client's command of two. */
 	{TW_APP_NONE, TWO("", "220 mail.example.net ESMTP\r\n")},
 	{TW_APP_NONE, TWO("QUIT\r\n", "220 ready\r\n")},
 	{TW_APP_NONE, ONE("USER bob\r\n")},
@@ -267,7 +267,7 @@ static const struct sample near_misses[] = {
 	/* COTP without a service that follows. */
 	{TW_APP_NONE,
 		ONE("\x03\x00\x00\x16\x11\xe0\x00\x00\x00\x01\x00\xc0\x01\x0a\xc1\x02\x01\x00\xc2\x02\x01\x02")},
-	/* A priority beyond 191; XML. */
+	/* XML that is no XMPP; a syslog priority beyond 191. */
 	{TW_APP_NONE, ONE("<?xml version=\"1.0\"?><note/>")},
 	{TW_APP_NONE, true, ONE("<999>Oct 11 22:14:15 host")},
 };

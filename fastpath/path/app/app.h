@@ -8,9 +8,10 @@
  * Out:        an application, or TW_APP_NONE as long as there is none. state->done: more payload
  *             changes nothing.
  * Invariants: 1. A name is given once, and not revised.
- *             2. Bytes that fit two applications name none. Wrong names are worse than none.
- *             3. The verifier walks the comparisons once: there is no branch on a payload, except
- *                for TFTP's (tests/load/apps.bpf.c).
+ *             2. Bytes that fit two applications name none. A wrong name is worse than none.
+ *             3. The verifier walks each row of apps.def once: the results are in memory that it does
+ *                not follow, so both sides of a row's branch lead to the same state. Test:
+ *                tests/load/apps.c.
  * Bounds:     TW_APP_HEAD bytes of a payload, TW_APP_LOOKS payloads of a connection.
  * Callers:    sim/apps.c. No program of the kernel uses it yet.
  */
@@ -46,18 +47,18 @@ enum tw_app_transport {
 enum tw_app_says {
 	TW_APP_SURE,   /* the application */
 	TW_APP_CLIENT, /* a client of it, or something else */
-	TW_APP_SERVER,
+	TW_APP_SERVER, /* a server of it, or something else */
 	TW_APP_SAYS__MAX
 };
 
 _Static_assert(TW_APP_SAYS__MAX == TW_APP_SETS, "head.h has a set for each");
 
-/* What is known of a connection. All zeros at its start. Ways are 0 and 1. */
+/* State of a connection. All zeros at its start. The directions, called ways, are 0 and 1. */
 struct tw_app_state {
 	__u64 client[2]; /* sets: applications whose client may have sent this way's bytes */
-	__u64 server[2];
-	__u8 app;   /* enum tw_app */
-	__u8 looks; /* payloads looked at */
+	__u64 server[2]; /* sets: applications whose server may have sent them */
+	__u8 app;	 /* enum tw_app */
+	__u8 looks;	 /* payloads looked at */
 	__u8 done;
 	__u8 pad[5];
 };
@@ -123,7 +124,7 @@ tw_inline void tw_app_compare_udp(struct tw_app_head *h)
 	__u64 opcode = tw_app_be16(h, 0);
 
 	tw_app_compare(h, TW_APP_UDP);
-	/* A read or write request, whose mode is searched. */
+	/* The mode of a read or write request is at no fixed offset. */
 	if ((opcode == 1 || opcode == 2) && h->len > 9)
 		TW_MEMORY(h->found[TW_APP_SURE]) |= tw_app_tftp(h) << TW_APP_TFTP;
 }

@@ -2,7 +2,7 @@
 /* check.h: the follow-up checks of apps.def: lengths and fields that must agree with each other.
  *
  * What:       each function returns 1 if the check holds, else 0. The sources are in apps.def.
- * Bounds:     no loops and no branches, except for constant arguments.
+ * Bounds:     no branches on a payload; no loop but that of tw_app_tftp().
  */
 #pragma once
 
@@ -99,7 +99,8 @@ tw_inline __u64 tw_app_dtls(const struct tw_app_head *h)
 	return tw_app_within(tw_app_be16(h, 11) + 13, 14, h->payload);
 }
 
-/* A greased version's Initial packet: lengths of both connection ids. */
+/* A client's first Initial packet: the lengths of both connection ids, and of the datagram (RFC 9000
+ * §14.1). */
 tw_inline __u64 tw_app_quic_initial(const struct tw_app_head *h)
 {
 	__u64 len = tw_app_u8(h, 5);
@@ -124,8 +125,8 @@ tw_inline __u64 tw_app_stun(const struct tw_app_head *h, __u32 base)
 	       tw_app_below(len + base + 19, h->payload);
 }
 
-/* A message of RFC 3489, without the cookie: its first attribute has a number of its range, or is
- * the only one. */
+/* A message of RFC 3489, without the cookie. The high byte of its first attribute's type is 0x00 or
+ * 0x80, or the attribute is the only one. */
 tw_inline __u64 tw_app_stun_classic(const struct tw_app_head *h)
 {
 	__u64 len = tw_app_be16(h, 2);
@@ -157,7 +158,7 @@ tw_inline __u64 tw_app_dns(const struct tw_app_head *h, __u32 base)
 	return (asks | tells) & tw_app_zero(flags & 0x5800);
 }
 
-/* A multicast DNS message: more counts are in use, ids are zero or echoed. */
+/* A multicast DNS message: any of the four counts may be set, but none is above 255. */
 tw_inline __u64 tw_app_mdns(const struct tw_app_head *h)
 {
 	__u64 counts = tw_app_be16(h, 4) | tw_app_be16(h, 6) | tw_app_be16(h, 8) |
@@ -185,12 +186,13 @@ tw_inline __u64 tw_app_not_local_name(const struct tw_app_head *h)
 
 /* ---- ASN.1 ---- */
 
-/* Offset and value of a BER length field at `at`, of at most four bytes. */
+/* Extent of a BER value. */
 struct tw_app_ber {
 	__u64 value; /* offset of the value */
 	__u64 end;   /* offset of what follows the value */
 };
 
+/* Reads the length field at `at`. The low 24 bits of the length count. */
 tw_inline struct tw_app_ber tw_app_ber(const struct tw_app_head *h, __u64 at)
 {
 	__u64 word = tw_app_word_at(h, at), form = word >> 56, large = form >> 7;
@@ -289,7 +291,7 @@ tw_inline __u64 tw_app_tds_request(const struct tw_app_head *h)
 	return tw_app_tds(h) & tw_app_same(tw_app_be32(h, 4), 0x0100);
 }
 
-/* A request header of MongoDB: the length of the message, and it answers none (0 or -1). */
+/* A request header of MongoDB: the length of the message, and 0 or -1 as the request it answers. */
 tw_inline __u64 tw_app_mongodb(const struct tw_app_head *h)
 {
 	return tw_app_within(tw_app_le32(h, 0), 26, 48000000 + 16384) &
@@ -539,8 +541,8 @@ tw_inline __u64 tw_app_mqtt(const struct tw_app_head *h, __u32 off)
 
 /* ---- TFTP ---- */
 
-/* Returns 1 if the mode of a TFTP request is among the bytes at hand. Has a loop, so it comes last,
- * and only for datagrams that begin as a request. */
+/* Returns 1 if the mode of a TFTP request is in the head. The search has a loop, so callers use it only
+ * for datagrams that begin like a request. */
 tw_inline __u64 tw_app_tftp(const struct tw_app_head *h)
 {
 	__u64 found = 0, word;

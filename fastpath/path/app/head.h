@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* head.h: the first bytes of a payload, and comparisons on them without branches.
+/* head.h: the first bytes of a payload, and comparisons on them.
  *
- * Why:        the verifier walks both sides of a branch. Sixty branches that each set a bit would
- *             be walked 2^60 times, so a comparison here is arithmetic, and its result is 0 or 1.
+ * Why:        the verifier walks both sides of a branch, and tells apart the values that they leave in
+ *             registers. A comparison here is arithmetic, and its result is 0 or 1. Only
+ *             tw_app_bytes(), which begins each row of apps.def, is meant for a branch.
  * Invariants: 1. Bytes from `len` on are zeros, and `w` has one word more than TW_APP_HEAD bytes.
  *             2. Reads are at constant offsets, except for those that are named _at.
  * Bounds:     no loops.
@@ -15,8 +16,8 @@
 #define TW_APP_WORDS (TW_APP_HEAD / 8)
 #define TW_APP_SETS  3 /* kinds of evidence: enum tw_app_says */
 
-/* For comparisons of a few instructions: a native compiler calls them otherwise, some hundred times for
- * a payload. */
+/* For comparisons of a few instructions. Otherwise a native compiler would call them, some hundred times
+ * for a payload. */
 #define tw_app_inline static inline __attribute__((always_inline, unused))
 
 /* The first bytes of a datagram, or of one direction of a TCP connection. */
@@ -113,8 +114,8 @@ tw_inline __u64 tw_app_u8_at(const struct tw_app_head *h, __u64 off)
 	return tw_app_word_at(h, off) >> 56;
 }
 
-/* Returns 1 if either end has the port, else 0. Only for formats that are the same bytes at several
- * ports, or too short to tell: each use says so. */
+/* Returns 1 if either end has the port, else 0. Only for formats that are the same at several ports,
+ * or too short to tell. Each use gives the reason. */
 tw_inline __u64 tw_app_port(const struct tw_app_head *h, __u64 port)
 {
 	return tw_app_same(h->port[0], port) | tw_app_same(h->port[1], port);
@@ -128,8 +129,8 @@ tw_app_inline int tw_app_bytes(
 
 	if (((tw_app_word(h, off) ^ value << shift) & mask << shift) != 0)
 		return 0;
-	/* A byte that is not there reads as zero: only if the last one may be zero, its presence is
-	 * in question. */
+	/* Bytes beyond `len` read as zeros. If the last byte's value may be zero, check that it is
+	 * present. */
 	return (value & mask & 0xff) || h->len >= off + n;
 }
 

@@ -34,8 +34,8 @@ tw_inline __u32 tw_conn_limit(const struct tw_config *config, const struct tw_co
 	return config->timeout[over ? TW_S_CLOSED : c->progress.state & 15];
 }
 
-/* True if a record expired at least `grace` ticks ago. One that the agent has ended has expired, even
- * if a packet that was under way then has changed `seen` since. */
+/* True if a record expired at least `grace` ticks ago. Without a grace, a connection that the agent has
+ * ended has expired, even if a packet that was under way then has changed `seen` since. */
 tw_inline int tw_conn_expired(
 	const struct tw_config *config, const struct tw_conn *c, __u32 now, __u32 grace)
 {

@@ -79,7 +79,7 @@ tw_inline enum tw_lease_state tw_lease_find(
 }
 
 /* Returns the state of scratch->about among the addresses that the guest formed by SLAAC, and notes
- * its use. One that the agent has refused is none. */
+ * its use. An address that the agent has refused counts as none. */
 tw_inline enum tw_lease_state tw_lease_formed(
 	const struct tw_frame *f, const struct tw_port *port, const struct tw_scratch *scratch)
 {
