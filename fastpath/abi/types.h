@@ -314,7 +314,6 @@ struct tw_gc {
 #define TW_PORT_F_GRANTS      0x800  /* has rights beyond its MAC and addresses: `grants` */
 #define TW_PORT_F_SLAAC	      0x1000 /* addresses that the guest forms by SLAAC are its own, too */
 #define TW_PORT_F_SPARES      0x2000 /* broadcast_rate spares multicast that rules name (limit.h) */
-
 #define TW_PORT_F_LIBERAL     0x4000 /* `tcp: liberal`: state and window of TCP refuse nothing */
 
 /* Values of `macs`. */
