@@ -9,7 +9,7 @@
 for program in clickhouse-server clickhouse-client; do
 	[ -x "/usr/sbin/$program" ] || [ -x "/usr/bin/$program" ] || {
 		echo "1..0 # SKIP $program is not installed: make deps-clickhouse"
-		exit 77
+		exit 0
 	}
 done
 
