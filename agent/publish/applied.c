@@ -112,8 +112,12 @@ static bool is_liberal(const struct tw_policy *policy, const char *workload)
 /* As find_mode_danger(), for `tcp`. */
 static void find_tcp_danger(const struct changes *changes, const char *workload)
 {
-	if (!is_liberal(changes->now, workload) || is_liberal(changes->old, workload) ||
-		tw_policy_liberal(changes->now))
+	bool was = is_liberal(changes->old, workload), is = is_liberal(changes->now, workload);
+	bool existed = changes->old && tw_policy_find_workload(changes->old, workload);
+
+	/* A change of options.tcp is reported once, not for each workload. */
+	if (was || !is ||
+		(tw_policy_liberal(changes->now) && !(existed && tw_policy_liberal(changes->old))))
 		return;
 	add_danger(changes->applied,
 		"workload %s: tcp: liberal: segments that fit no connection pass, if rules allow one",
@@ -246,13 +250,13 @@ static void on_change(void *arg, enum tw_changed what, enum tw_change change, co
 		add_name(applied, &applied->workloads[change], name);
 	if (what == TW_CHANGED_WORKLOAD && change == TW_CHANGE_CHANGED && changes->old)
 		find_workload_dangers(changes, name);
-	if (what == TW_CHANGED_WORKLOAD && change != TW_CHANGE_REMOVED)
+	if (what == TW_CHANGED_WORKLOAD && change != TW_CHANGE_REMOVED) {
 		find_mode_danger(changes, name);
-	if (what == TW_CHANGED_WORKLOAD && change != TW_CHANGE_REMOVED)
 		find_tcp_danger(changes, name);
+	}
 }
 
-/* Learned addresses are no change, so the policies are compared as they are written. */
+/* Compares the policies as they are written, because learned addresses are no change. */
 int tw_applied_compare(
 	struct tw_applied *applied, const struct tw_inforce *old, const struct tw_inforce *now)
 {

@@ -78,7 +78,7 @@ has_more() { # REASON THAN
 goes_on() {
 	within 40 grows stream echoed "$(($(count_of stream echoed) + 20))"
 }
-lost() { # the number of segments that were denied, because no record has their connection
+lost() { # number of segments denied because no record has their connection
 	echo $(($(count tcp-midstream) + $(count tcp-expired)))
 }
 has_lost() { # MORE THAN
@@ -112,7 +112,7 @@ stream=$child
 check "a connection goes on" goes_on
 check "router a picked it up" has_more tcp-liberal 0
 check "flows marks it" starred
-# Not those of the first attempt, whose SYN-ACKs are still repeated.
+# Leaves out the records of the first attempt, whose SYN-ACKs are still repeated.
 states() { # ADOPTED
 	tapwall flows --json --port 7000 | jq -r "select(.adopted == $1 and .packets.out + .packets.in > 20) | .state" |
 		sort | tr '\n' ' '
@@ -139,4 +139,18 @@ check "adoption windows at one end" tapwall adopt one --for 60s
 check "and at the other" tapwall adopt two --for 60s
 check "let it go on" goes_on
 end "$stream"
+
+# ---- what apply says ----
+
+warns() { # TEXT FILE: a dry run lists this danger, and no other
+	tapwall apply -n "$2" --json >"$lab/warns.out"
+	cat "$lab/warns.out"
+	jq -es --arg text "$1" '.[-1].dangers | length == 1 and (.[0] | contains($text))' "$lab/warns.out"
+}
+sed 's/adopt: 0s/&, tcp: liberal/' "$lab/strict.yaml" >"$lab/all.yaml"
+sed '/^  ra:/,/^  rb:/{/tcp: strict/d}' "$lab/all.yaml" >"$lab/more.yaml"
+check "strict routers once more" apply "$lab/strict.yaml"
+check "options.tcp becomes liberal: it is a danger" warns 'tcp: strict -> liberal: ' "$lab/all.yaml"
+check "that policy is applied" apply "$lab/all.yaml"
+check "a workload then loses its strict: it is a danger" warns 'workload ra: tcp: liberal: ' "$lab/more.yaml"
 finish
