@@ -323,9 +323,12 @@ static int init_rest(struct tw_agent *agent, struct tw_err *err)
 		ret = tw_captures_new(&agent->telemetry, &agent->telemetry.captures, err);
 	if (!ret)
 		ret = tw_asks_new(&agent->telemetry, &agent->telemetry.asks, err);
-	if (!ret &&
-		tw_apply_new(&agent->loop, &agent->enforcement, &agent->enforcement.applies) < 0)
-		ret = tw_err_set(err, -ENOMEM, "start", NULL, "cannot start a thread");
+	if (!ret) {
+		ret = tw_apply_new(&agent->loop, &agent->enforcement, &agent->enforcement.applies);
+		if (ret < 0)
+			tw_err_set(err, ret, "start", NULL, "cannot start a thread: %s",
+				strerror(-ret));
+	}
 	if (!ret)
 		ret = tw_server_new(&server, &agent->server, err);
 	if (!ret)

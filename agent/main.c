@@ -135,9 +135,9 @@ static const struct tw_arg args[] = {
 		AT(log_to),
 		.value = "PATH",
 		.help = "Write what tapwall log shows to this file, one JSON object per line, and keep four "
-			"older files. If PATH is journald, write to systemd's journal instead; if it is "
-			"syslog:ADDRESS:PORT or syslog:/PATH, to a syslog server, by UDP or by a Unix datagram "
-			"socket (RFC 5424). Repeated broadcasts make one line a minute"},
+			"older files. If PATH is journald, write to systemd's journal instead. If it is "
+			"syslog:ADDRESS:PORT or syslog:/PATH, write to a syslog server (RFC 5424), by UDP or a "
+			"Unix datagram socket. Repeated broadcasts make one line a minute"},
 	{.name = "log-size",
 		.type = TW_ARG_U32,
 		AT(log_mib),

@@ -15,7 +15,7 @@
 #include "fastpath/path/bytes.h"
 
 #define HOST_BITS  128
-#define TAGGED_MAX (TW_MEMBERS_MAX / 2) /* rows from which on VLANs of tags are left out */
+#define TAGGED_MAX (TW_MEMBERS_MAX / 2) /* number of rows from which tagged VLANs are left out */
 
 /* A map and its contents: elements of `size` bytes, each a key of `key_len` and a 32-bit value. */
 struct table {
@@ -288,7 +288,7 @@ void tw_residents_sync(struct tw_host *host, const struct tw_policy *policy, uin
 			"too many guest addresses: frames from an uplink may use the ones that did not fit");
 	if (now.crowded && !old->crowded)
 		tw_log(TW_LOG_WARNING,
-			"guests list too many VLANs: in some, frames from an uplink may use a guest's address; list only the VLANs that each needs");
+			"workloads list too many VLANs: in some, frames from an uplink may use a guest's address; list only the VLANs that each guest needs");
 	tw_residents_done(old);
 	*old = now;
 }

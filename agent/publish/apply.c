@@ -21,7 +21,7 @@
 #include "policy/files.h"
 
 #define LARGE  ((size_t)1 << 20) /* bytes of a text whose reading is logged */
-#define END_MS 1000		 /* the time that a stop waits for the thread */
+#define END_MS 1000		 /* time to wait for the thread when the agent stops */
 
 static void log_dangers(const struct tw_apply *apply)
 {
@@ -394,8 +394,7 @@ int tw_apply_add(struct tw_enforcement *enforcement, const struct tw_apply_order
 	struct tw_applies *applies = enforcement->applies;
 
 	if (applies->n >= TW_APPLY_ORDERS || applies->bytes + order->len > TW_APPLY_BYTES)
-		return tw_err_set(err, -EBUSY, order->source,
-			"try again when tapwall status shows one of them",
+		return tw_err_set(err, -EBUSY, order->source, "try again in a few seconds",
 			"%zu other policies are being read", applies->n);
 	if (new_job(enforcement, order, ended, arg, ret) < 0)
 		return tw_err_set(err, -ENOMEM, order->source, NULL, "out of memory");

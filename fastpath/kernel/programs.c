@@ -48,7 +48,7 @@ static __u32 verified_insns(const char *log)
 	return at ? (__u32)strtoul(at + strlen("processed "), NULL, 10) : 0;
 }
 
-/* Fills `err`. `log`: the verifier's, or an empty text. */
+/* Fills `err`. `log` is the verifier's, or empty. */
 static int load_error(int code, const char *log, struct tw_err *err)
 {
 	const char *last = log + strlen(log);
@@ -67,11 +67,12 @@ static int load_error(int code, const char *log, struct tw_err *err)
 	while (last > log && last[-1] != '\n')
 		last--;
 	return tw_err_set(err, code, "bpf", "Linux 6.1 or newer is needed",
-		"the kernel refuses the fast path: %s: %.300s", strerror(-code), last);
+		"the kernel refuses the fast path: %s%s%.300s", strerror(-code), *last ? ": " : "",
+		last);
 }
 
-/* Returns the log of the program at which a load ended: its programs are loaded in order, and each
- * leaves a log. */
+/* Returns the log of the last program that a load reached, or an empty text. Programs are loaded in
+ * order, and each leaves a log. */
 static const char *last_log(const struct load *load)
 {
 	const char *log = "";
