@@ -167,7 +167,7 @@ void tw_turn_act(void *arg)
 	bool ticked = agent->ticked;
 
 	agent->ticked = false;
-	/* A second SIGHUP waits until the file that the first one named is read. */
+	/* While a policy is being read, SIGHUP waits. */
 	if (agent->reload && tw_apply_is_idle(&agent->enforcement)) {
 		agent->reload = false;
 		tw_resume_reload(&agent->enforcement);

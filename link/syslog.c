@@ -37,12 +37,12 @@ struct tw_syslog {
 	bool stream;
 	char host[HOST_MAX + 1];
 	_Atomic uint32_t sequence;
-	/* Only for the recorder's thread: the second that `second_text` shows. */
+	/* Only for the thread that calls tw_syslog_row(): the second that `second_text` shows. */
 	time_t second;
 	char second_text[TIME_TEXT];
 };
 
-/* A message that is being made. The octet count comes before `start`. */
+/* A message that is being made. Its first COUNT_MAX bytes are for the octet count. */
 struct draft {
 	char bytes[TW_SYSLOG_MAX];
 	size_t len;

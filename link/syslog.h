@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* syslog.h: makes syslog messages of denials, of connections, and of a program's own log.
  *
- * Format:     RFC 5424; in streams with octet counts (RFC 5425 §4.3), one message per datagram without. Facility
- *             local0. MSGID is `deny`, `reject`, `would-deny`, `open`, `close` or `log`. Facts of an event are parameters of the structured data
- *             TW_SYSLOG_ID; the text adds no further facts. docs/export.md lists them.
+ * Format:     RFC 5424. In streams, each message has an octet count (RFC 5425 §4.3); a datagram is one message.
+ *             Facility local0. MSGID is `deny`, `reject`, `would-deny`, `open`, `close` or `log`. Facts of an event
+ *             are parameters of the structured data TW_SYSLOG_ID; the text adds no further facts. docs/export.md
+ *             lists them.
  * Invariants: 1. No byte that an agent, a policy or a guest chose ends a parameter, an element or a message: values
  *                are cleaned (base/clean.h), cut, and escaped (RFC 5424 §6.3.3; tests/slowpath/export.c).
  *             2. `sequenceId` of the element `meta` counts all messages, also those that are lost before they are
  *                sent, so a gap shows how many.
  * Callers:    tapwall-slowd: tw_syslog_take() in the recorder's thread, tw_syslog_log() in any.
- *             tapwalld: its one thread.
+ *             tapwalld: the loop's thread.
  * Source:     RFC 5424, RFC 5425.
  */
 #pragma once
@@ -55,14 +56,14 @@ int tw_syslog_new(const struct tw_syslog_what *what, const struct tw_syslog_send
 	tw_syslog_put *put, void *arg, struct tw_syslog **ret);
 void tw_syslog_free(struct tw_syslog *syslog); /* NULL is fine */
 
-/* Makes messages of the rows of a batch: of those that `what` names. */
+/* Makes messages of the rows of a batch that `what` names. */
 void tw_syslog_take(
 	struct tw_syslog *syslog, const char *agent, const struct tw_event_reader *reader);
-/* Makes a message of one row, whatever its kind. `agent` "": the message does not name one. */
+/* Makes a message of one row of any kind. If `agent` is "", the message has none. */
 void tw_syslog_row(struct tw_syslog *syslog, const char *agent, const struct tw_dictionary *names,
 	const struct tw_event_row *row);
-/* Writes a row in words, such as `deny tcp 10.0.0.1 40000 to 10.0.0.2 80`. They are ASCII, and none of them was
- * chosen by a guest. */
+/* Writes a row in words, such as `deny tcp 10.0.0.1 40000 to 10.0.0.2 80`. The text is ASCII, with no word that a
+ * guest chose. */
 void tw_syslog_sentence(const struct tw_event_row *row, char ret[TW_SYSLOG_SENTENCE_MAX]);
 /* Makes a message of an entry of the log. `unix_ns` is the entry's time. */
 void tw_syslog_log(

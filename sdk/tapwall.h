@@ -522,7 +522,7 @@ struct tapwall_diagnostic {
 	uint32_t column;
 	const char *text;
 	const char *hint;
-	const char *file; /* of a policy in several files: the file; NULL: the policy is one file */
+	const char *file;   /* file of a policy in several files; NULL: the policy is one file */
 	uint32_t file_line; /* line in that file; 0: the policy is one file */
 };
 

@@ -159,7 +159,7 @@ static void fill_authorship(const struct tw_answer_ctx *ctx, enum tw_role role,
 		ret->comment = apply->comment;
 }
 
-/* Reads an earlier policy, which is to be put in force again. The caller frees the text. */
+/* Reads an earlier policy for an order. The caller frees the text. */
 static int read_kept(
 	const struct tw_answer_ctx *ctx, uint64_t number, struct tw_apply *load, char **ret_text)
 {
@@ -181,7 +181,7 @@ struct apply_stream {
 	struct tw_telemetry *telemetry;
 	struct tw_apply_job *job; /* NULL: it has ended */
 	struct tw_buf result;
-	int code; /* of writing the result */
+	int code; /* 0, or a negative errno if the result could not be written */
 };
 
 static int apply_next(struct tw_responses *base, void *context, struct tw_buf *out)
@@ -216,7 +216,7 @@ static void on_applied(void *arg, struct tw_apply *apply, int result)
 	stream->telemetry->told = true;
 }
 
-/* Lets the order wait for its turn. A failure is answered at once. */
+/* Queues an order. A failure is answered at once. */
 static int begin_order(struct tw_answer_ctx *ctx, uint64_t id, struct tw_apply *load,
 	struct tw_buf *out, struct tw_responses **ret_stream)
 {

@@ -226,7 +226,8 @@ static void tell_quarantine(
 		q->change ? " through the slow path" : "", when, q->reason);
 }
 
-/* Names the first shared address of the port that another port claims, too. */
+/* Writes a sentence about the port's first shared address that another port also claims; writes nothing if
+ * there is none. */
 static void tell_split(
 	const struct tw_answer_ctx *ctx, const struct tw_agent_port *port, char *ret, size_t max)
 {

@@ -26,8 +26,8 @@
 #define QUIET_NS   60000000000u
 #define RETRY_NS   1000000000u
 #define JOURNALD   "/run/systemd/journal/socket"
-/* Only a second datagram tells that no server took the first one. So a syslog server must have taken entries for
- * this long before the host is no longer degraded. */
+/* If no server takes a datagram by UDP, only sending the next one fails. So the host stays degraded until nothing
+ * has failed for this long. */
 #define SYSLOG_CALM_NS 5000000000u
 
 /* ---- the target ---- */
@@ -223,7 +223,7 @@ static int send_entry(struct tw_logfile *logfile, const struct tw_event_row *row
 	return logfile->sent;
 }
 
-/* Sends a sentence of its own. A loss is not counted: the entries it is about are in the counters. */
+/* Sends a message that is no entry. Its loss is not counted: the frames it is about are in the counters. */
 static void send_note(struct tw_logfile *logfile, const char *text)
 {
 	tw_auto_buf struct tw_buf out = {0};
@@ -332,14 +332,14 @@ static void tell(struct tw_logfile *logfile, const struct tw_telemetry *telemetr
 {
 	struct tw_degraded_state *degraded = &telemetry->enforcement->degraded;
 
-	if (ret < 0)
+	if (ret < 0) {
 		logfile->failed_ns = tw_clock_ns();
-	if (ret < 0)
 		tw_degraded_begin(degraded, TW_DEGRADED_LOG, "denials cannot be written to %s: %s",
 			logfile->target, strerror(-ret));
-	else if (logfile->kind != TW_LOGFILE_IN_SYSLOG || !logfile->failed_ns ||
-		 tw_clock_ns() - logfile->failed_ns >= SYSLOG_CALM_NS)
+	} else if (logfile->kind != TW_LOGFILE_IN_SYSLOG || !logfile->failed_ns ||
+		   tw_clock_ns() - logfile->failed_ns >= SYSLOG_CALM_NS) {
 		tw_degraded_end(degraded, TW_DEGRADED_LOG);
+	}
 	logfile->retry_ns = ret < 0 ? tw_clock_ns() + RETRY_NS : 0;
 }
 

@@ -16,7 +16,7 @@
  *             gaps in their sequenceId show them.
  * Invariants: 1. What the guests do costs at most LINES_TICK lines per tick and N_FILES files.
  *             2. No byte that a guest chose ends a line: JSON escapes it.
- *             Test: tests/e2e/act.sh, tests/e2e/receivers.sh.
+ *             Tests: tests/e2e/act.sh, tests/e2e/receivers.sh.
  * Callers:    agent/; one thread.
  */
 #pragma once
@@ -55,7 +55,7 @@ struct tw_logfile {
 	const char *target;	  /* path, TW_LOGFILE_JOURNALD, or TW_LOGFILE_SYSLOG and a place */
 	struct tw_syslog *syslog; /* NULL: another kind */
 	int sent;		  /* result of sending the last message: 0 or a negative errno */
-	uint64_t failed_ns;	  /* when entries could not be written last; 0: never */
+	uint64_t failed_ns;	  /* time of the last failure to write; 0: none */
 	uint64_t size_max;
 	int fd;
 	uint64_t size;	  /* bytes of the file */

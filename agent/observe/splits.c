@@ -7,7 +7,7 @@
 #include "agent/ticks.h"
 #include "fastpath/kernel/load.h"
 
-/* Returns false if the entry is no split, or is over. */
+/* False if no two ports contested the address in the last TW_SPLIT_SECONDS, or one of them is gone. */
 static bool fill_split(const struct tw_host *host, const struct tw_holder *holder, uint32_t now,
 	struct tw_split *ret)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* splits.h: lists the shared addresses that two ports claim at once (split brain), for `status` and `ports`.
  *
- * Why:        while two guests believe that they hold an address, its connections move back and forth between
- *             them. The log names the moment; an operator who looks later must see it, too.
+ * Why:        while two guests announce the same address, its connections move back and forth between them. The
+ *             log names the moment. `status` and `ports` show it to an operator who looks later.
  * What:       reads the map `holders`, which the programs fill, so a restart or a lost event changes nothing.
- * Invariants: 1. An entry lasts for TW_SPLIT_SECONDS after the last claim that another one contradicted.
+ * Invariants: 1. An entry lasts for TW_SPLIT_SECONDS after the last contested claim.
  *             2. Both ports exist.
  */
 #pragma once
@@ -29,5 +29,5 @@ struct tw_split {
 /* Fills in at most TW_SPLITS_MAX entries and returns their number. The ports belong to `host`. */
 size_t tw_splits_list(const struct tw_host *host, struct tw_split splits[TW_SPLITS_MAX]);
 
-/* Returns the name of a port's workload, or the port's own without one. */
+/* Returns the name of a port's workload, or the port's own name if it has none. */
 const char *tw_split_member(const struct tw_agent_port *port);

@@ -9,8 +9,8 @@
  *             gone does not count (the map `present`). A guest counts as present while its device
  *             has a carrier, unless its bridge knows its MAC behind another port: an arriving guest
  *             sends from its old host until it has moved. A guest is listed in the VLAN of its
- *             untagged frames and in those that it may tag. VLANs of tags are left out if the map
- *             is half full, so that trunk guests take no room from others.
+ *             untagged frames and in those that it may tag. Once the map is half full, tagged VLANs
+ *             are left out, so that trunk guests do not displace others.
  * Invariants: the maps never have the addresses of a port that sees other hosts' packets, or of an
  *             isolated port, whose frames are routed beyond the uplink. With --hairpin they have no
  *             addresses. They always have the MACs, because no router sends from a guest's MAC.

@@ -39,8 +39,8 @@ struct tw_applied {
 	uint64_t publish_ns;
 };
 
-/* Lists the changes from a policy, which may be NULL, to `now`, without those of ports. Any thread may call it. Returns 0
- * or -ENOMEM. */
+/* Lists the changes from a policy, which may be NULL, to `now`, but not the changes of ports. Any thread may call it.
+ * Returns 0 or -ENOMEM. */
 int tw_applied_compare(
 	struct tw_applied *applied, const struct tw_inforce *old, const struct tw_inforce *now);
 /* Lists the ports that a plan changes. Returns 0 or -ENOMEM. */

@@ -9,7 +9,7 @@
  *             Before the loop runs, tw_apply_now() does the same without the thread.
  * Invariants: 1. One order at a time: no other policy takes effect while one is read.
  *             2. Orders of clients take effect in the order in which they came. The agent's own go first: the return
- *                to an unconfirmed policy, a reload, and the end of rules. They are made when nothing is being read.
+ *                from an unconfirmed policy, SIGHUP, and the end of rules. They begin when nothing is being read.
  *             3. An order that was accepted goes on if its client leaves. If the agent stops, an order that has not
  *                taken effect never does.
  * Bounds:     TW_APPLY_ORDERS orders of TW_APPLY_BYTES bytes, with the one that is being read. More are refused.
@@ -22,7 +22,7 @@
 #include "base/loop.h"
 
 #define TW_APPLY_ORDERS 8
-#define TW_APPLY_BYTES	((size_t)192 << 20) /* of texts: three of the largest size */
+#define TW_APPLY_BYTES	((size_t)192 << 20) /* of their texts */
 
 /* A policy to be put in force, and the result to report. */
 struct tw_apply {
@@ -59,7 +59,7 @@ int tw_apply_add(struct tw_enforcement *enforcement, const struct tw_apply_order
 	tw_apply_ended *ended, void *arg, struct tw_apply_job **ret, struct tw_err *err);
 /* Does not call `ended`. The order goes on. NULL is fine. */
 void tw_apply_forget(struct tw_apply_job *job);
-/* Begins with an order of the agent before those that wait. Only while tw_apply_is_idle(). Returns 0, or -ENOMEM,
+/* Begins an order of the agent's own, before those that wait. Only while tw_apply_is_idle(). Returns 0, or -ENOMEM,
  * and then `ended` is not called. If the loop does not run yet, the order is carried out at once, without `ended`, and
  * the result is returned. */
 int tw_apply_begin(struct tw_enforcement *enforcement, const struct tw_apply_order *order,

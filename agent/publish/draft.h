@@ -30,9 +30,9 @@ struct tw_apply_order {
 	const char *source;
 	bool dry_run; /* do everything except take effect */
 	bool adopt;   /* already in force: if saving fails, it is retried later */
-	bool returns; /* to the last confirmed policy: dropped if that has been confirmed meanwhile */
+	bool returns; /* to the last confirmed policy: dropped if the one in force is confirmed meanwhile */
 	bool allow_unprotect; /* protected ports may lose their workload and become open */
-	uint64_t file_mark;   /* mark of the --policy file at that time; 0: there is none */
+	uint64_t file_mark;   /* mark of the --policy file; 0: its mark when the order begins */
 	uint64_t since_ns;    /* when it took effect, monotonic; 0: now */
 	struct tw_authorship by;
 	uint32_t
@@ -56,8 +56,8 @@ void tw_draft_read(struct tw_draft *draft, const struct tw_apply_order *order,
  * fills `err`, with `source` as its place, and returns a negative errno. */
 int tw_draft_verify(const struct tw_draft *draft, const struct tw_enforcement *enforcement,
 	const char *source, struct tw_err *err);
-/* Adds the warnings of tw_policy_check(). Called when the policy is in force, because no packet waits for them. Returns
- * 0 or -ENOMEM. */
+/* Adds the warnings of tw_policy_check(). Called once the policy has taken effect or was tried, because no packet
+ * waits for warnings. Returns 0 or -ENOMEM. */
 int tw_draft_check(const struct tw_draft *draft, struct tw_diags *diags);
 /* Drops the references. */
 void tw_draft_done(struct tw_draft *draft);

@@ -83,8 +83,8 @@ static bool is_hosts(const struct tw_addr *addr)
 	return found;
 }
 
-/* True if an address that the guest has formed belongs to another. One already in force, or that the
- * guest had before, is only compared with those of the policy's vNICs. */
+/* True if an address that the guest has formed is not its own. An address that is in force, or that
+ * the guest had before, is only compared with those of the policy's vNICs. */
 static bool is_others(const struct forming *of, const struct tw_lease *lease)
 {
 	if (is_taken(of->inforce, of->vnic, &lease->addr))
@@ -95,8 +95,8 @@ static bool is_others(const struct forming *of, const struct tw_lease *lease)
 		       tw_kept_has_other(of->enforcement, of->port, of->vnic, &lease->addr));
 }
 
-/* Refuses a formed address, or no longer refuses it. The program denies DAD for a refused one, which
- * could make the DAD of the address's owner fail. */
+/* Refuses a formed address, or no longer refuses it. The program denies DAD for a refused address,
+ * because that DAD could make the owner's fail. */
 static void set_refused(struct tw_lease *slot, const struct tw_lease *read, bool refused)
 {
 	uint32_t known = read->known;

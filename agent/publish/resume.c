@@ -30,7 +30,7 @@ static int apply_file(struct tw_enforcement *enforcement)
 	return ret;
 }
 
-/* Begins to apply the file. `ended` is called with the result, also if the file cannot be read. */
+/* Begins to apply the file. If the file cannot be read, `ended` is called, too. */
 static void begin_file(struct tw_enforcement *enforcement, tw_apply_ended *ended)
 {
 	tw_autofree char *text = NULL;

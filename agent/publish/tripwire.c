@@ -81,8 +81,8 @@ static bool add_key(struct tw_tripwire *wire, const struct tw_key *key)
 	return true;
 }
 
-/* True if a gate refuses, and the policy that waits to be confirmed decided it, perhaps in a later epoch
- * than its first one: addresses that guests learn begin a new epoch, too. */
+/* True if a gate refuses, and the policy that waits to be confirmed decided it. That policy may have
+ * several epochs: each address that a guest learns begins a new one. */
 static bool is_cut_now(const struct tw_tripwire *wire, const struct tw_conn *conn)
 {
 	for (int end = 0; end < TW_DIR__MAX; end++)

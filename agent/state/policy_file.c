@@ -55,7 +55,7 @@ int tw_policy_file_find(
 			return tw_err_set(
 				err, -ENAMETOOLONG, "--policy", NULL, "a path is too long");
 		snprintf(path, sizeof(path), "%.*s", (int)(end - at), at);
-		/* A link that leads nowhere exists, too: reading it says so. */
+		/* A link that leads nowhere counts, so that reading it fails with the reason. */
 		if (lstat(path, &info) < 0)
 			continue;
 		if (n++)

@@ -202,8 +202,8 @@ __noinline int tw_sub_lost(struct __sk_buff *skb, __u32 port_id, __u32 dir)
 	return (int)tw_path_lost(&f, c, port_id, dir ? TW_DIR_IN : TW_DIR_OUT);
 }
 
-/* Returns the reason for which a liberal port refuses the TCP segment in scratch, or TW_R_NONE: an
- * enum tw_reason. */
+/* Returns TW_R_NONE if the TCP segment in scratch, which track refused, goes on to the rules;
+ * otherwise the reason to deny it, an enum tw_reason. */
 __noinline int tw_sub_liberal(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 dir)
 {
 	const struct tw_config *c = settings();

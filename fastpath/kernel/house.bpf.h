@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* house.bpf.h: subprograms that judge housekeeping, and the default rate of frames to groups.
+/* house.bpf.h: subprograms that judge housekeeping and the default rate of broadcast and multicast.
  *
  * Callers:    tap.bpf.c, which includes it.
  */
 #pragma once
 
-/* Returns the reason why ARP, ND or MLD passes or not; TW_R_NONE: not housekeeping. */
+/* Returns the reason for which ARP, ND or MLD passes or is denied; TW_R_NONE: not housekeeping. */
 __noinline int tw_sub_neighbour(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 {
 	const struct tw_config *c = settings();
@@ -52,6 +52,7 @@ __noinline int tw_sub_dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch)
 	return tw_path_dhcp(&f, c, dir ? TW_DIR_IN : TW_DIR_OUT, epoch, 0);
 }
 
+/* Checks the frame in scratch, which `decision` allows, against its port's default rate. */
 __noinline int tw_sub_limit(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 decision)
 {
 	const struct tw_config *c = settings();

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-/* Returns the reason why IPv4 options do not pass, or TW_R_NONE. */
+/* Returns the reason to deny IPv4 options, or TW_R_NONE. */
 __noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end)
 {
 	struct tw_frame f = {
@@ -20,6 +20,7 @@ __noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end)
 	return tw_check_options(&f, off, end);
 }
 
+/* Reads the packet that an ICMP error quotes at `off`. */
 __noinline int tw_sub_quoted(struct __sk_buff *skb, __u32 off)
 {
 	struct tw_frame f = {
@@ -34,7 +35,7 @@ __noinline int tw_sub_quoted(struct __sk_buff *skb, __u32 off)
 	return 0;
 }
 
-/* Returns the reason why the receiver will drop the packet in scratch, or TW_R_NONE. */
+/* Returns TW_R_BAD_CHECKSUM if the receiver will drop the packet in scratch, or TW_R_NONE. */
 __noinline int tw_sub_checksum(struct __sk_buff *skb)
 {
 	struct tw_frame f = {
@@ -47,6 +48,7 @@ __noinline int tw_sub_checksum(struct __sk_buff *skb)
 	return tw_path_checksum(&f);
 }
 
+/* Reads the window scale that a SYN offers. */
 __noinline int tw_sub_options(struct __sk_buff *skb)
 {
 	struct tw_frame f = {

@@ -85,7 +85,7 @@ equal "a network is checked" 2 $?
 tapwall kill >"$lab/wide.out" 2>&1
 equal "nothing is ended without a filter" 2 $?
 equal "another network does not match" 0 "$(tapwall kill --address 10.0.1.0/24 --json | jq .connections)"
-equal "all of IPv6 neither" 0 "$(tapwall kill --address ::/0 --json | jq .connections)"
+equal "all of IPv6 does not match, either" 0 "$(tapwall kill --address ::/0 --json | jq .connections)"
 equal "another rule neither" 0 "$(tapwall kill --rule other --json | jq .connections)"
 before=$(denied)
 equal "it is ended by network, rule, port and workload" '{"connections":1,"missed":0,"answers":0,"adopting":0}' \

@@ -145,7 +145,7 @@ start_agent --policy "$lab/policy.yaml"
 check "the file of --policy is in force at the start" is_source policy.yaml
 { cat "$lab/large.yaml"; echo '# changed'; } >"$lab/policy.yaml"
 kill -HUP "$agent"
-check "SIGHUP is answered while the file is read" is_source policy.yaml
+check "after SIGHUP, the agent answers while it reads the file" is_source policy.yaml
 cp "$lab/larger.yaml" "$lab/policy.yaml"
 kill -HUP "$agent"
 check "the second SIGHUP waits, and reads the newest file" within 60 eval '[ "$(field ".[0].file_state")" = "\"same\"" ]'

@@ -92,8 +92,8 @@ check "and says why" status_has \
 check "also in the list of policies" sh -c \
 	"'$TW_BUILD/tapwall' policy --history --socket '$socket' | grep -q 'that passed before'"
 
-# A change by the agent begins a new epoch of the same policy, as learned addresses do. Connections that an
-# earlier policy has cut are still in the table.
+# The end of a quarantine begins a new epoch of the same policy, as learned addresses do. Connections that an earlier
+# policy has cut are still in the table.
 for stream in $streams; do
 	end "$stream"
 done

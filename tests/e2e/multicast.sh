@@ -110,9 +110,9 @@ check "and $got pass, at most 1000 a second and one burst" test "$got" -le $((10
 check "but not none" test "$got" -ge $((RATE * MS / 6000))
 end "$member"
 
-# With the operator's own limit, it holds for all.
+# The operator's own limit holds for all frames.
 sed 's/^networks:/options: {limits: {broadcast: 500\/s}}\n&/' "$lab/policy.yaml" >"$lab/limit.yaml"
-check "a policy with a limit of its own is applied" apply "$lab/limit.yaml"
+check "a policy with its own limit is applied" apply "$lab/limit.yaml"
 join 2 239.1.1.1 5000
 check "the group reaches the member again" within 30 passes 2 239.1.1.1
 before=$(received 2 239.1.1.1 5000)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # receivers.sh: `tapwalld --log-to` writes to real receivers: systemd-journald, and rsyslog by UDP and by a Unix socket
 # (rsyslogd, or the program in $RSYSLOGD). Each has the denial with its facts, one entry for repeated broadcasts, and none
-# of a rule with `log: false`. A receiver that is away is told, and gets later entries when it is back.
+# of a rule with `log: false`. While a receiver is away, status says so; once it is back, it gets later entries.
 # shellcheck disable=SC2119,SC2317 # options of lib.sh are optional; checks call functions by name
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
@@ -13,7 +13,7 @@ rsyslogd=${RSYSLOGD:-$(command -v rsyslogd || :)}
 status_has() { # JQ FILTER
 	tapwall status --json | jq -es "any(.[]; $1)"
 }
-broadcasts() { # true if `tapwall log` has several since the test's last one
+broadcasts() { # COUNT: true if `tapwall log` has that many
 	[ "$(tapwall log --json | jq -s 'map(select(.dst_mac == "ff:ff:ff:ff:ff:ff" and .proto == "icmp")) | length')" -ge "$1" ]
 }
 # Denials of three kinds: rejected with a log, rejected without, and repeated broadcasts. Then one more.
