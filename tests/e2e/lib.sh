@@ -125,8 +125,24 @@ got:      $3"
 	fi
 }
 
+# Says where packets may have been lost: what the streams counted, what the agent denied, and what the
+# kernel dropped elsewhere.
+account() {
+	for file in "$lab"/*; do
+		! grep -qs '^sent=' "$file" || say "${file##*/}: $(tr -s '\n ' ' ' <"$file")"
+	done
+	[ -z "$agent" ] || say "denied: $(tapwall counters --json |
+		jq -r 'select(.out + .in > 0) | "\(.reason) \(.out + .in)"' | tr '\n' ' ')"
+	for guest in $guests; do
+		say "$guest: $(ip netns exec "$ns-$guest" nstat -as 2>/dev/null |
+			awk '/Drop|Err|Retrans|Prune|Timeouts|DSACK|Spurious/ { printf "%s %s ", $1, $2 }')"
+	done
+	say "backlogs dropped: $(awk '{ printf "%s ", $2 }' /proc/net/softnet_stat)"
+}
+
 finish() {
 	echo "1..$n_checks"
+	[ "$n_failed" = 0 ] || account
 	[ "$n_failed" = 0 ]
 	exit
 }

@@ -22,12 +22,11 @@
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
-#include <linux/tcp.h>
 #include <net/ethernet.h>
 #include <netinet/ether.h>
 #include <net/if.h>
-#include <netdb.h>
 #include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
@@ -42,9 +41,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/e2e/sockets.h"
+
 #define LIFE_SECONDS 900 /* longer than any test runs */
 #define CLIENTS_MAX  64
-#define CONNECT_MS   3000
 #define DRAIN_MS     10000
 
 static volatile sig_atomic_t stopping;
@@ -112,81 +112,6 @@ static void write_counts(int fd, const char *names[], const uint64_t *counts, si
 			(unsigned long long)counts[i]);
 	if (pwrite(fd, line, len, 0) != (ssize_t)len)
 		die("counts");
-}
-
-/* ---- sockets ---- */
-
-static int listen_on(const char *port, int type)
-{
-	struct sockaddr_in6 addr = {
-		.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)atoi(port))};
-	int fd = socket(AF_INET6, type | SOCK_NONBLOCK, 0), on = 1, off = 0, room = 8 << 20;
-
-	if (fd < 0)
-		die("socket");
-	/* A datagram lost here while this process waits for a CPU would look lost on the way. */
-	if (type == SOCK_DGRAM && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
-		die("SO_RCVBUFFORCE");
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		die(port);
-	if (type == SOCK_STREAM && listen(fd, 128) < 0)
-		die(port);
-	return fd;
-}
-
-static struct addrinfo *resolve(const char *host, const char *port, int type)
-{
-	const struct addrinfo hints = {
-		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = type};
-	struct addrinfo *found;
-	int err = getaddrinfo(host, port, &hints, &found);
-
-	if (err) {
-		fprintf(stderr, "traffic: %s: %s\n", host, gai_strerror(err));
-		exit(2);
-	}
-	return found;
-}
-
-/* Connects within CONNECT_MS; returns the socket, or -1 with errno. */
-static int connect_to(const char *host, const char *port, int type)
-{
-	struct addrinfo *to = resolve(host, port, type);
-	int fd = socket(to->ai_family, type | SOCK_NONBLOCK, 0), err = 0;
-	struct pollfd wait = {.fd = fd, .events = POLLOUT};
-	socklen_t len = sizeof(err);
-
-	if (fd < 0)
-		die("socket");
-	if (connect(fd, to->ai_addr, to->ai_addrlen) < 0)
-		err = errno;
-	freeaddrinfo(to);
-	if (err == EINPROGRESS) {
-		err = ETIMEDOUT;
-		if (poll(&wait, 1, CONNECT_MS) == 1)
-			getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	}
-	if (err) {
-		close(fd);
-		errno = err;
-		return -1;
-	}
-	return fd;
-}
-
-/* Returns the number of segments lost on the way: the retransmitted ones, less those that the
- * receiver reported as duplicates (on a busy machine, senders retransmit too early). */
-static unsigned int losses(int fd)
-{
-	struct tcp_info info = {0};
-	socklen_t len = sizeof(info);
-
-	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
-	if (info.tcpi_total_retrans < info.tcpi_dsack_dups)
-		return 0;
-	return info.tcpi_total_retrans - info.tcpi_dsack_dups;
 }
 
 /* ---- servers ---- */
