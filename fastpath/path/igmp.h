@@ -89,45 +89,18 @@ tw_inline enum tw_reason tw_igmp_group(const struct tw_packet *p, __u32 type, __
 									    : TW_R_BAD_HEADER;
 }
 
-/* Reads one record of an IGMPv3 report, as tw_mld_record() does. */
 static long tw_igmp_record(__u32 i, void *context)
 {
-	const struct tw_dhcp_walk *walk = context;
-	const struct tw_frame f = {.target = walk->target};
-	struct tw_dhcp *d = walk->d;
-	__u32 off = TW_MEMORY(d->off), len;
-	__u64 word;
-
-	if (i == d->n_left) {
-		d->walked = 1;
-		return 1;
-	}
-	if (tw_dhcp_word(&f, d, off, &word))
-		return 1;
-	len = 8 + 4 * ((__u32)(word >> 32) & 0xffff);
-	TW_MEMORY(d->off) = off + len;
-	return !(word >> 56) || word >> 56 > 6 || word >> 48 & 0xff ||
-	       !tw_igmp_is_group((__u32)word) || off + len > d->end;
+	return tw_member_record(context, i, 8, 4, 0xe0000000, 0xf0000000);
 }
 
 /* Judges an IGMPv3 report with `n` records (RFC 3376 §4.2). */
 tw_inline enum tw_reason tw_igmp_report(
 	const struct tw_frame *f, const struct tw_house *s, __u32 reserved, __u32 n)
 {
-	const struct tw_packet *p = &s->scratch->packet;
-	struct tw_dhcp *d = &s->scratch->dhcp;
-	struct tw_dhcp_walk walk = {f->target, d};
-
-	if (reserved || tw_host32(p->tuple.dst.w[3]) != TW_IGMP_V3_ROUTERS)
+	if (reserved || tw_host32(s->scratch->packet.tuple.dst.w[3]) != TW_IGMP_V3_ROUTERS)
 		return TW_R_BAD_HEADER;
-	TW_MEMORY(d->n_left) = n;
-	d->end = p->l3_off + p->l3_len;
-	TW_MEMORY(d->off) = p->l4_off + TW_IGMP_LEN;
-	TW_MEMORY(d->walked) = 0;
-	tw_repeat(TW_IGMP_RECORDS_MAX + 1, tw_igmp_record, &walk);
-	if (!TW_MEMORY(d->walked))
-		return TW_R_BAD_HEADER;
-	return TW_MEMORY(d->off) == d->end ? TW_R_NEIGHBOUR : TW_R_BAD_LENGTH;
+	return tw_member_records(f, s, n, TW_IGMP_RECORDS_MAX, tw_igmp_record);
 }
 
 /* Checks what only a guest's message must have: its source, the group's MAC. */

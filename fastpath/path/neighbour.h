@@ -542,11 +542,13 @@ tw_inline enum tw_reason tw_mld_group(
 	return TW_R_NEIGHBOUR;
 }
 
-/* Reads one record of an MLDv2 report: its type, no auxiliary data, a group, sources. Ends the loop
- * at a malformed record, or after the last one with d->walked set. */
-static long tw_mld_record(__u32 i, void *context)
+/* Reads one record of a report, of MLDv2 (RFC 3810 §5.2) or IGMPv3 (RFC 3376 §4.2): its type, no auxiliary
+ * data, a group, sources. `header` and `source` are lengths in bytes. The four bytes from the group's first
+ * on have `value` under `mask`. Ends the loop at a malformed record, or after the last one with d->walked
+ * set. */
+tw_inline long tw_member_record(const struct tw_dhcp_walk *walk, __u32 i, __u32 header,
+	__u32 source, __u32 value, __u32 mask)
 {
-	const struct tw_dhcp_walk *walk = context;
 	const struct tw_frame f = {.target = walk->target};
 	struct tw_dhcp *d = walk->d;
 	__u32 off = TW_MEMORY(d->off), len;
@@ -558,29 +560,41 @@ static long tw_mld_record(__u32 i, void *context)
 	}
 	if (tw_dhcp_word(&f, d, off, &word))
 		return 1;
-	len = 20 + 16 * ((__u32)(word >> 32) & 0xffff);
+	len = header + source * ((__u32)(word >> 32) & 0xffff);
 	TW_MEMORY(d->off) = off + len;
-	return !(word >> 56) || word >> 56 > 6 || word >> 48 & 0xff ||
-	       (word >> 24 & 0xff) != 0xff || off + len > d->end;
+	return !(word >> 56) || word >> 56 > 6 || word >> 48 & 0xff || (word & mask) != value ||
+	       off + len > d->end;
 }
 
-tw_inline enum tw_reason tw_mld_report(
-	const struct tw_frame *f, const struct tw_house *s, const __u8 *h)
+/* Reads the `n` records of a report, from byte 8 of its message to the end of the packet. */
+tw_inline enum tw_reason tw_member_records(const struct tw_frame *f, const struct tw_house *s,
+	__u32 n, __u32 max, long (*record)(__u32 i, void *context))
 {
 	const struct tw_packet *p = &s->scratch->packet;
 	struct tw_dhcp *d = &s->scratch->dhcp;
 	struct tw_dhcp_walk walk = {f->target, d};
 
-	if (h[4] | h[5] || !tw_addr_is_group(&p->tuple.dst, 0x16))
-		return TW_R_BAD_HEADER;
-	TW_MEMORY(d->n_left) = (__u32)h[6] << 8 | h[7];
+	TW_MEMORY(d->n_left) = n;
 	d->end = p->l3_off + p->l3_len;
 	TW_MEMORY(d->off) = p->l4_off + 8;
 	TW_MEMORY(d->walked) = 0;
-	tw_repeat(TW_MLD_RECORDS_MAX + 1, tw_mld_record, &walk);
+	tw_repeat(max + 1, record, &walk);
 	if (!TW_MEMORY(d->walked))
 		return TW_R_BAD_HEADER;
 	return TW_MEMORY(d->off) == d->end ? TW_R_NEIGHBOUR : TW_R_BAD_LENGTH;
+}
+
+static long tw_mld_record(__u32 i, void *context)
+{
+	return tw_member_record(context, i, 20, 16, 0xff000000, 0xff000000);
+}
+
+tw_inline enum tw_reason tw_mld_report(
+	const struct tw_frame *f, const struct tw_house *s, const __u8 *h)
+{
+	if (h[4] | h[5] || !tw_addr_is_group(&s->scratch->packet.tuple.dst, 0x16))
+		return TW_R_BAD_HEADER;
+	return tw_member_records(f, s, (__u32)h[6] << 8 | h[7], TW_MLD_RECORDS_MAX, tw_mld_record);
 }
 
 /* Judges an MLD message that the guest may send. */
