@@ -57,6 +57,8 @@ static int load_error(int code, const char *log, struct tw_err *err)
 		return tw_err_set(err, code, "bpf",
 			"run as root, or with CAP_BPF and CAP_NET_ADMIN",
 			"no privilege to load eBPF programs");
+	if (code == -ENOMEM)
+		return tw_err_set(err, code, "bpf", NULL, "no memory for the fast path");
 	/* The verifier gives up when a signal interrupts it, such as that of a cgroup freezer
 	 * (kernel/bpf/verifier.c, do_check()). libbpf has already tried several times. */
 	if (code == -EAGAIN)
@@ -116,8 +118,11 @@ static int finish_loads(struct tw_kernel *kernel, struct load loads[SHARE__MAX],
 	for (int i = 0; i < SHARE__MAX && !code; i++)
 		if (loads[i].code)
 			code = load_error(loads[i].code, last_log(&loads[i]), err);
-	if (!code)
+	if (!code) {
 		code = take_programs(kernel, loads);
+		if (code < 0)
+			load_error(code, "", err);
+	}
 	for (int i = 0; i < TW_PROG__MAX && !code; i++)
 		kernel->facts.verified[i] = verified_insns(loads[0].logs + i * LOG_BYTES);
 	return code;
@@ -171,7 +176,7 @@ static int load_programs(struct tw_kernel *kernel, struct tw_err *err)
 	int code;
 
 	if (!logs)
-		return -ENOMEM;
+		return load_error(-ENOMEM, "", err);
 	for (int i = 0; i < SHARE__MAX; i++) {
 		loads[i].kernel = kernel;
 		loads[i].share = (enum share)i;
