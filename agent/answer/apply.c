@@ -14,44 +14,12 @@
 #include "base/alloc.h"
 #include "base/author.h"
 #include "base/clean.h"
+#include "link/diagnostics.h"
 
 /* Messages in generated code have non-const strings, but these are only read. */
 #define TEXT(text) ((char *)(uintptr_t)(text))
 
 /* ---- the result ---- */
-
-#define DIAGNOSTICS_MAX 1000 /* maximum number of diagnostics in one answer */
-
-/* Converts diagnostics to messages. The caller frees `list` and `rows`. */
-static int fill_diagnostics(const struct tw_diags *diags, Tapwall__V1__Diagnostic **ret_rows,
-	Tapwall__V1__Diagnostic ***ret_list, size_t *ret_n)
-{
-	size_t n = diags->n < DIAGNOSTICS_MAX ? diags->n : DIAGNOSTICS_MAX;
-	Tapwall__V1__Diagnostic *rows = tw_alloc_array(n, sizeof(*rows));
-	Tapwall__V1__Diagnostic **list = tw_alloc_array(n, sizeof(*list));
-
-	*ret_rows = rows;
-	*ret_list = list;
-	if (!rows || !list)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		const struct tw_diag *diag = &diags->at[i];
-
-		tapwall__v1__diagnostic__init(&rows[i]);
-		rows[i].severity = diag->severity == TW_SEV_ERROR
-					   ? TAPWALL__V1__DIAGNOSTIC__SEVERITY__ERROR
-					   : TAPWALL__V1__DIAGNOSTIC__SEVERITY__WARNING;
-		rows[i].line = diag->line;
-		rows[i].column = diag->column;
-		rows[i].text = diag->text;
-		rows[i].hint = TEXT(diag->hint ? diag->hint : "");
-		rows[i].file = TEXT(diag->file ? diag->file : "");
-		rows[i].file_line = diag->file_line;
-		list[i] = &rows[i];
-	}
-	*ret_n = n;
-	return 0;
-}
 
 /* Strings and rows that a message points to while it is sent. */
 struct unprotected_room {
@@ -124,16 +92,14 @@ static int send_load(const struct tw_apply *load, int result, uint64_t id, struc
 {
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Applied message = TAPWALL__V1__APPLIED__INIT;
-	tw_autofree Tapwall__V1__Diagnostic *rows = NULL;
-	tw_autofree Tapwall__V1__Diagnostic **list = NULL;
+	tw_auto(tw_diagnostics) struct tw_diagnostics *diagnostics = NULL;
 	tw_auto(unprotected_room) struct unprotected_room *room = NULL;
-	int ret = fill_diagnostics(&load->diags, &rows, &list, &response.n_diagnostics);
+	int ret = tw_diagnostics_fill(&load->diags, &response, &diagnostics);
 
 	if (!ret)
 		ret = fill_applied(&load->applied, &message, &room);
 	if (ret < 0)
 		return ret;
-	response.diagnostics = list;
 	if (result < 0)
 		return tw_answer_error(out, id, &response, &load->err);
 	message.source = TEXT(load->order.source);

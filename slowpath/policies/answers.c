@@ -11,13 +11,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/vec.h"
+#include "link/diagnostics.h"
 #include "link/reply.h"
 #include "policy/files.h"
 #include "policy/policy.h"
 
-#define TEXT(text)	((char *)(uintptr_t)(text))
-#define DIAGNOSTICS_MAX 1000
-#define CONFIRM_MAX_S	86400
+#define TEXT(text)    ((char *)(uintptr_t)(text))
+#define CONFIRM_MAX_S 86400
 
 static int refuse(struct tw_buf *out, uint64_t id, const struct tw_err *err)
 {
@@ -251,31 +251,13 @@ static int follow(struct tw_slow *slow, const struct tw_targets_order *order, ui
 static int refuse_policy(
 	struct tw_diags *diags, const char *source, uint64_t id, struct tw_buf *out)
 {
-	size_t n = diags->n < DIAGNOSTICS_MAX ? diags->n : DIAGNOSTICS_MAX;
-	tw_autofree Tapwall__V1__Diagnostic *rows = tw_alloc_array(n, sizeof(*rows));
-	tw_autofree Tapwall__V1__Diagnostic **list = tw_alloc_array(n, sizeof(*list));
+	tw_auto(tw_diagnostics) struct tw_diagnostics *rows = NULL;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	struct tw_err err;
+	int code = tw_diagnostics_fill(diags, &response, &rows);
 
-	if (!rows || !list)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		const struct tw_diag *diag = &diags->at[i];
-
-		tapwall__v1__diagnostic__init(&rows[i]);
-		rows[i].severity = diag->severity == TW_SEV_ERROR
-					   ? TAPWALL__V1__DIAGNOSTIC__SEVERITY__ERROR
-					   : TAPWALL__V1__DIAGNOSTIC__SEVERITY__WARNING;
-		rows[i].line = diag->line;
-		rows[i].column = diag->column;
-		rows[i].text = diag->text;
-		rows[i].hint = diag->hint ? diag->hint : TEXT("");
-		rows[i].file = diag->file ? diag->file : TEXT("");
-		rows[i].file_line = diag->file_line;
-		list[i] = &rows[i];
-	}
-	response.diagnostics = list;
-	response.n_diagnostics = n;
+	if (code < 0)
+		return code;
 	tw_err_set(&err, -EINVAL, source, NULL, "the policy is invalid");
 	return tw_reply_error(out, id, &response, &err);
 }
