@@ -302,6 +302,42 @@ static bool is_complete(const struct options *options)
 	return files->agent && files->policy && files->ruleset && files->flows && options->output;
 }
 
+/* Options whose value is not a text. */
+enum { ROUNDS = 256, SLICE, SEED, OPEN, VM_RULES, EDITS, JUST, LIFETIME };
+
+/* False if there is no such option. */
+static bool take_option(struct options *options, int option, const char *value)
+{
+	switch (option) {
+	case ROUNDS:
+		options->rounds = strtoul(value, NULL, 10);
+		return true;
+	case SLICE:
+		options->slice_ms = strtod(value, NULL);
+		return true;
+	case SEED:
+		options->seed = strtoull(value, NULL, 0);
+		return true;
+	case OPEN:
+		options->n_open = strtoul(value, NULL, 10);
+		return true;
+	case VM_RULES:
+		options->files.vm_rules_max = strtoul(value, NULL, 10);
+		return true;
+	case EDITS:
+		options->edits = strtoul(value, NULL, 10);
+		return true;
+	case JUST:
+		options->just_edits = true;
+		return true;
+	case LIFETIME:
+		options->just_lifetime = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int parse(int argc, char **argv, struct options *ret)
 {
 	struct options options = {
@@ -333,17 +369,7 @@ static int parse(int argc, char **argv, struct options *ret)
 		{"lists", &options.lists},
 		{"print", &options.print},
 	};
-	enum {
-		N_TEXTS = sizeof(texts) / sizeof(texts[0]),
-		ROUNDS,
-		SLICE,
-		SEED,
-		OPEN,
-		VM_RULES,
-		EDITS,
-		JUST,
-		LIFETIME
-	};
+	enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]) };
 	struct option longs[N_TEXTS + 9] = {
 		[N_TEXTS] = {"rounds", required_argument, NULL, ROUNDS},
 		{"slice", required_argument, NULL, SLICE},
@@ -361,23 +387,7 @@ static int parse(int argc, char **argv, struct options *ret)
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
 		if (c < N_TEXTS)
 			*texts[c].to = optarg;
-		else if (c == ROUNDS)
-			options.rounds = strtoul(optarg, NULL, 10);
-		else if (c == SLICE)
-			options.slice_ms = strtod(optarg, NULL);
-		else if (c == SEED)
-			options.seed = strtoull(optarg, NULL, 0);
-		else if (c == OPEN)
-			options.n_open = strtoul(optarg, NULL, 10);
-		else if (c == EDITS)
-			options.edits = strtoul(optarg, NULL, 10);
-		else if (c == JUST)
-			options.just_edits = true;
-		else if (c == LIFETIME)
-			options.just_lifetime = true;
-		else if (c == VM_RULES)
-			files->vm_rules_max = strtoul(optarg, NULL, 10);
-		else
+		else if (!take_option(&options, c, optarg))
 			return -EINVAL;
 	}
 	if (optind < argc || !is_complete(&options))

@@ -137,84 +137,114 @@ static void draw_answers(struct talk *talk, Tapwall__V1__AnswerRequest *request)
 		list[i] = draw_answer(talk, &answers[i]);
 }
 
+/* A body for each kind of request. */
+struct bodies {
+	Tapwall__V1__VersionRequest version;
+	Tapwall__V1__StatusRequest status;
+	Tapwall__V1__ApplyRequest apply;
+	Tapwall__V1__PolicyRequest policy;
+	Tapwall__V1__PortsRequest ports;
+	Tapwall__V1__WorkloadsRequest workloads;
+	Tapwall__V1__FlowsRequest flows;
+	Tapwall__V1__RulesRequest rules;
+	Tapwall__V1__CountersRequest counters;
+	Tapwall__V1__LogRequest log;
+	Tapwall__V1__EventsRequest events;
+	Tapwall__V1__EventsAckRequest ack;
+	Tapwall__V1__CaptureRequest capture;
+	Tapwall__V1__TopRequest top;
+	Tapwall__V1__HelloRequest hello;
+	Tapwall__V1__DecideRequest decide;
+	Tapwall__V1__AnswerRequest answer;
+	Tapwall__V1__EnrollRequest enroll;
+	Tapwall__V1__RenewRequest renew;
+};
+
+static void draw_bodies(struct talk *talk, struct bodies *b)
+{
+	draw_policy(talk, &b->apply.text);
+	b->apply.source = draw_text(talk, 0);
+	/* Rarely a real apply, since each one changes the policy in the kernel. */
+	b->apply.dry_run = !one_in(8);
+	b->flows.workload = draw_text(talk, 1);
+	b->flows.limit = draw_number();
+	b->log.follow = one_in(2);
+	b->log.all = one_in(2);
+	b->log.workload = b->flows.workload;
+	b->log.limit = b->flows.limit;
+	b->events.follow = b->log.follow;
+	b->events.all = b->log.all;
+	b->events.workload = b->flows.workload;
+	b->events.limit = b->flows.limit;
+	b->events.from = draw_number();
+	b->events.kinds = draw_number();
+	b->ack.next = draw_number();
+	b->capture.workload = draw_text(talk, 2);
+	b->capture.dropped = one_in(2);
+	b->capture.snap_len = draw_number();
+	b->capture.buffer_mib = one_in(4) ? draw_number() : 1;
+	b->top.interval_ms = draw_number();
+	b->top.limit = draw_number();
+	b->hello.version = b->flows.workload;
+	b->decide.window = draw_number();
+	b->decide.data = one_in(2);
+	draw_answers(talk, &b->answer);
+	b->enroll.secret = b->enroll.request = b->renew.request = b->apply.text;
+}
+
 /* Draws a request, which is valid until the next call. */
 static void draw_request(struct talk *talk, struct tw_buf *out)
 {
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	Tapwall__V1__VersionRequest version = TAPWALL__V1__VERSION_REQUEST__INIT;
-	Tapwall__V1__StatusRequest status = TAPWALL__V1__STATUS_REQUEST__INIT;
-	Tapwall__V1__ApplyRequest apply = TAPWALL__V1__APPLY_REQUEST__INIT;
-	Tapwall__V1__PolicyRequest policy = TAPWALL__V1__POLICY_REQUEST__INIT;
-	Tapwall__V1__PortsRequest ports = TAPWALL__V1__PORTS_REQUEST__INIT;
-	Tapwall__V1__WorkloadsRequest workloads = TAPWALL__V1__WORKLOADS_REQUEST__INIT;
-	Tapwall__V1__FlowsRequest flows = TAPWALL__V1__FLOWS_REQUEST__INIT;
-	Tapwall__V1__RulesRequest rules = TAPWALL__V1__RULES_REQUEST__INIT;
-	Tapwall__V1__CountersRequest counters = TAPWALL__V1__COUNTERS_REQUEST__INIT;
-	Tapwall__V1__LogRequest log = TAPWALL__V1__LOG_REQUEST__INIT;
-	Tapwall__V1__EventsRequest events = TAPWALL__V1__EVENTS_REQUEST__INIT;
-	Tapwall__V1__EventsAckRequest ack = TAPWALL__V1__EVENTS_ACK_REQUEST__INIT;
-	Tapwall__V1__CaptureRequest capture = TAPWALL__V1__CAPTURE_REQUEST__INIT;
-	Tapwall__V1__TopRequest top = TAPWALL__V1__TOP_REQUEST__INIT;
-	Tapwall__V1__HelloRequest hello = TAPWALL__V1__HELLO_REQUEST__INIT;
-	Tapwall__V1__DecideRequest decide = TAPWALL__V1__DECIDE_REQUEST__INIT;
-	Tapwall__V1__AnswerRequest answer = TAPWALL__V1__ANSWER_REQUEST__INIT;
-	Tapwall__V1__EnrollRequest enroll = TAPWALL__V1__ENROLL_REQUEST__INIT;
-	Tapwall__V1__RenewRequest renew = TAPWALL__V1__RENEW_REQUEST__INIT;
+	struct bodies b = {
+		.version = TAPWALL__V1__VERSION_REQUEST__INIT,
+		.status = TAPWALL__V1__STATUS_REQUEST__INIT,
+		.apply = TAPWALL__V1__APPLY_REQUEST__INIT,
+		.policy = TAPWALL__V1__POLICY_REQUEST__INIT,
+		.ports = TAPWALL__V1__PORTS_REQUEST__INIT,
+		.workloads = TAPWALL__V1__WORKLOADS_REQUEST__INIT,
+		.flows = TAPWALL__V1__FLOWS_REQUEST__INIT,
+		.rules = TAPWALL__V1__RULES_REQUEST__INIT,
+		.counters = TAPWALL__V1__COUNTERS_REQUEST__INIT,
+		.log = TAPWALL__V1__LOG_REQUEST__INIT,
+		.events = TAPWALL__V1__EVENTS_REQUEST__INIT,
+		.ack = TAPWALL__V1__EVENTS_ACK_REQUEST__INIT,
+		.capture = TAPWALL__V1__CAPTURE_REQUEST__INIT,
+		.top = TAPWALL__V1__TOP_REQUEST__INIT,
+		.hello = TAPWALL__V1__HELLO_REQUEST__INIT,
+		.decide = TAPWALL__V1__DECIDE_REQUEST__INIT,
+		.answer = TAPWALL__V1__ANSWER_REQUEST__INIT,
+		.enroll = TAPWALL__V1__ENROLL_REQUEST__INIT,
+		.renew = TAPWALL__V1__RENEW_REQUEST__INIT,
+	};
 	const struct {
 		unsigned int number;
 		void *body;
 	} kinds[] = {
 		{TAPWALL__V1__REQUEST__BODY__NOT_SET, NULL},
-		{TAPWALL__V1__REQUEST__BODY_VERSION, &version},
-		{TAPWALL__V1__REQUEST__BODY_STATUS, &status},
-		{TAPWALL__V1__REQUEST__BODY_APPLY, &apply},
-		{TAPWALL__V1__REQUEST__BODY_POLICY, &policy},
-		{TAPWALL__V1__REQUEST__BODY_PORTS, &ports},
-		{TAPWALL__V1__REQUEST__BODY_WORKLOADS, &workloads},
-		{TAPWALL__V1__REQUEST__BODY_FLOWS, &flows},
-		{TAPWALL__V1__REQUEST__BODY_RULES, &rules},
-		{TAPWALL__V1__REQUEST__BODY_COUNTERS, &counters},
-		{TAPWALL__V1__REQUEST__BODY_LOG, &log},
-		{TAPWALL__V1__REQUEST__BODY_EVENTS, &events},
-		{TAPWALL__V1__REQUEST__BODY_EVENTS_ACK, &ack},
-		{TAPWALL__V1__REQUEST__BODY_CAPTURE, &capture},
-		{TAPWALL__V1__REQUEST__BODY_TOP, &top},
-		{TAPWALL__V1__REQUEST__BODY_HELLO, &hello},
-		{TAPWALL__V1__REQUEST__BODY_DECIDE, &decide},
-		{TAPWALL__V1__REQUEST__BODY_ANSWER, &answer},
-		{TAPWALL__V1__REQUEST__BODY_ENROLL, &enroll},
-		{TAPWALL__V1__REQUEST__BODY_RENEW, &renew},
+		{TAPWALL__V1__REQUEST__BODY_VERSION, &b.version},
+		{TAPWALL__V1__REQUEST__BODY_STATUS, &b.status},
+		{TAPWALL__V1__REQUEST__BODY_APPLY, &b.apply},
+		{TAPWALL__V1__REQUEST__BODY_POLICY, &b.policy},
+		{TAPWALL__V1__REQUEST__BODY_PORTS, &b.ports},
+		{TAPWALL__V1__REQUEST__BODY_WORKLOADS, &b.workloads},
+		{TAPWALL__V1__REQUEST__BODY_FLOWS, &b.flows},
+		{TAPWALL__V1__REQUEST__BODY_RULES, &b.rules},
+		{TAPWALL__V1__REQUEST__BODY_COUNTERS, &b.counters},
+		{TAPWALL__V1__REQUEST__BODY_LOG, &b.log},
+		{TAPWALL__V1__REQUEST__BODY_EVENTS, &b.events},
+		{TAPWALL__V1__REQUEST__BODY_EVENTS_ACK, &b.ack},
+		{TAPWALL__V1__REQUEST__BODY_CAPTURE, &b.capture},
+		{TAPWALL__V1__REQUEST__BODY_TOP, &b.top},
+		{TAPWALL__V1__REQUEST__BODY_HELLO, &b.hello},
+		{TAPWALL__V1__REQUEST__BODY_DECIDE, &b.decide},
+		{TAPWALL__V1__REQUEST__BODY_ANSWER, &b.answer},
+		{TAPWALL__V1__REQUEST__BODY_ENROLL, &b.enroll},
+		{TAPWALL__V1__REQUEST__BODY_RENEW, &b.renew},
 	};
 	uint32_t kind = draw(sizeof(kinds) / sizeof(kinds[0]));
 
-	draw_policy(talk, &apply.text);
-	apply.source = draw_text(talk, 0);
-	/* Rarely a real apply, since each one changes the policy in the kernel. */
-	apply.dry_run = !one_in(8);
-	flows.workload = draw_text(talk, 1);
-	flows.limit = draw_number();
-	log.follow = one_in(2);
-	log.all = one_in(2);
-	log.workload = flows.workload;
-	log.limit = flows.limit;
-	events.follow = log.follow;
-	events.all = log.all;
-	events.workload = flows.workload;
-	events.limit = flows.limit;
-	events.from = draw_number();
-	events.kinds = draw_number();
-	ack.next = draw_number();
-	capture.workload = draw_text(talk, 2);
-	capture.dropped = one_in(2);
-	capture.snap_len = draw_number();
-	capture.buffer_mib = one_in(4) ? draw_number() : 1;
-	top.interval_ms = draw_number();
-	top.limit = draw_number();
-	hello.version = flows.workload;
-	decide.window = draw_number();
-	decide.data = one_in(2);
-	draw_answers(talk, &answer);
-	enroll.secret = enroll.request = renew.request = apply.text;
+	draw_bodies(talk, &b);
 	request.id = (uint64_t)random() << draw(32);
 	request.body_case = kinds[kind].number;
 	request.version = kinds[kind].body;
