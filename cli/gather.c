@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "cli/agent.h"
-#include "cli/past.h"
+#include "cli/journal.h"
 #include "cli/report.h"
 #include "cli/when.h"
 #include "fastpath/abi/names.h"
@@ -221,13 +221,13 @@ static int on_entry(void *arg, const Tapwall__V1__LogEntry *entry)
  * has no VLANs and MACs. */
 static int ask_journal(struct gathering *g)
 {
-	struct tw_past past = {.take = on_entry, .arg = g};
-	int code = tw_past_read(g->options->socket, &past);
+	struct tw_journal_call call = {.take = on_entry, .arg = g};
+	int code = tw_journal_read(g->options->socket, &call);
 
 	if (g->ret->history)
 		return code;
-	g->ret->lost += past.lost;
-	g->ret->since = past.since;
+	g->ret->lost += call.lost;
+	g->ret->since = call.since;
 	return code;
 }
 

@@ -96,8 +96,8 @@ static const struct tw_args_example observe_examples[] = {
 	"_beyond_ (connections left out of the sums), _observed_ (number of observed ports) and "      \
 	"_not_observed_ (the other ports, with their state), and _rights_: for each _workload_ and "   \
 	"_port_ the _vlans_, _macs_, _ethertypes_ and _addresses_ that it lacked, _dhcp_server_, "     \
-	"_router_, _doubtful_ (so many values that the guest may be trying them), _frames_, "          \
-	"_connections_ and _last_."
+	"_router_, _doubtful_ (the guest may be trying values, as there are many), _frames_ and "      \
+	"_last_."
 
 static const struct tw_arg propose_args[] = {
 	{.name = "fresh",
@@ -132,29 +132,29 @@ static const struct tw_args_example propose_examples[] = {
 		"Put it in force, for 5 minutes unless confirmed"},
 };
 
-#define PROPOSE_DESCRIPTION                                                                            \
-	"Prints a policy that allows the connections that were seen, and nothing else. Networks, "     \
-	"services, workloads, groups and rules of the policy in force are kept. Rules are added for "  \
-	"connections that the default of the policy in force decides. The draft's default is "         \
-	"_deny_. Read it before it is "                                                                \
-	"applied: a guest can open connections in order to have them allowed. Each added rule has a "  \
-	"comment with the number of connections and of pairs, the time of the last one, and the "      \
-	"pair with the fewest.\n\n"                                                                    \
-	"Pairs that use the same service become one rule if every source talked to every "             \
-	"destination. If a tag has exactly the members of a rule's end, the group of that tag is "     \
-	"used; otherwise the members are listed, or put into a group of their own. Rules name "        \
-	"workloads, so they allow all addresses of a workload. More than 16 addresses that belong "    \
-	"to no workload become prefixes or any address but the workloads'; the comment says that "     \
-	"this is wider than what was seen.\n\n"                                                        \
-	"Rules with _enabled: false_ decide nothing until they are switched on. These are about "      \
-	"attempts at many ports, which may be a port scan; connections that were never answered "      \
-	"(TCP and ping); ports that seem to be assigned dynamically; and pairs with fewer than "       \
-	"*--min* connections. Connections that a rule with _deny_ or _reject_ would deny, and what "   \
-	"observed ports deny too, are not proposed. Answers need no rule.\n\n"                         \
-	"A guest that sends VLAN tags, from further MACs, or as a DHCP server or router needs rights " \
-	"(see tapwall-policy(5)). The draft begins with a list of those that frames lacked. They "     \
-	"are granted only with *--rights*, because any guest can send such frames. Delete the rights " \
-	"that a guest should not have. If a guest used so many values that it may be trying them, "    \
-	"none of them is granted.\n\n"                                                                 \
-	"Messages about the draft are printed to stderr. *tapwall-observe*(1) describes what is "      \
+#define PROPOSE_DESCRIPTION                                                                             \
+	"Prints a policy that allows the connections that were seen, and nothing else. Networks, "      \
+	"services, workloads, groups and rules of the policy in force are kept. Rules are added for "   \
+	"connections that the default of the policy in force decides. The draft's default is "          \
+	"_deny_. Read it before it is "                                                                 \
+	"applied: a guest can open connections in order to have them allowed. Each added rule has a "   \
+	"comment with the number of connections and of pairs, the time of the last one, and the "       \
+	"pair with the fewest.\n\n"                                                                     \
+	"Pairs that use the same service become one rule if every source talked to every "              \
+	"destination. If a tag has exactly the members of a rule's end, the group of that tag is "      \
+	"used; otherwise the members are listed, or put into a group of their own. Rules name "         \
+	"workloads, so they allow all addresses of a workload. More than 16 addresses that belong "     \
+	"to no workload become prefixes or any address but the workloads'; the comment says that "      \
+	"this is wider than what was seen.\n\n"                                                         \
+	"Rules with _enabled: false_ decide nothing until they are switched on. These are about "       \
+	"attempts at many ports, which may be a port scan; connections that were never answered "       \
+	"(TCP and ping); ports that seem to be assigned dynamically; and pairs with fewer than "        \
+	"*--min* connections. Connections that a rule with _deny_ or _reject_ would deny, and what "    \
+	"observed ports deny too, are not proposed. Answers need no rule.\n\n"                          \
+	"A guest that sends VLAN tags, from further MACs, or as a DHCP server or router needs rights "  \
+	"(see tapwall-policy(5)). The draft begins with a list of the rights that frames lacked. They " \
+	"are granted only with *--rights*, because any guest can send such frames. Delete the rights "  \
+	"that a guest should not have. If a guest used many values, it may be trying them, and "        \
+	"none of them is granted.\n\n"                                                                  \
+	"Messages about the draft are printed to stderr. *tapwall-observe*(1) describes what is "       \
 	"read. A workload with _mode: observe_ of its own stays observed."

@@ -9,7 +9,7 @@
 #include "base/mac.h"
 #include "cli/agent.h"
 #include "cli/human.h"
-#include "cli/past.h"
+#include "cli/journal.h"
 #include "cli/report.h"
 #include "cli/style.h"
 #include "fastpath/abi/names.h"
@@ -417,7 +417,7 @@ void tw_rights_print(
 		tw_buf_addf(out, ": %s", keys.data + strlen(", "));
 	print_counts(row, out);
 	if (tw_rights_is_doubtful(row))
-		tw_buf_adds(out, "; so many values that the guest may be trying them");
+		tw_buf_adds(out, "; the guest may be trying values, as there are many");
 }
 
 /* Adds an item to a list, which becomes NULL if memory runs out. */
@@ -470,14 +470,14 @@ static json_t *addresses_json(const struct tw_rights_row *row)
 
 static json_t *row_json(const struct tw_rights_row *row)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:o, s:o, s:o}", "workload",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:o, s:o}", "workload",
 		tw_json_text(row->workload), "port", tw_json_text(row->port), "vlans",
 		vlans_json(&row->lacks), "macs", macs_json(&row->lacks), "ethertypes",
 		ethertypes_json(&row->lacks), "addresses", addresses_json(row), "dhcp_server",
 		(row->lacks.may & TW_MAY_DHCP_SERVER) != 0, "router",
 		(row->lacks.may & TW_MAY_ROUTER) != 0, "doubtful", tw_rights_is_doubtful(row),
-		"frames", tw_json_u64(row->n_frames), "connections", tw_json_u64(row->n_live),
-		"last", tw_json_s(row->last > 0 ? row->last : -1));
+		"frames", tw_json_u64(row->n_frames), "last",
+		tw_json_s(row->last > 0 ? row->last : -1));
 }
 
 json_t *tw_rights_json(const struct tw_rights *rights)
@@ -596,7 +596,7 @@ int tw_rights_find_lost(const char *socket, const struct tw_policy *old,
 	const struct tw_policy *now, struct tw_rights *ret)
 {
 	struct search search = {.now = now, .rights = ret};
-	struct tw_past past = {.take = on_entry, .arg = &search};
+	struct tw_journal_call call = {.take = on_entry, .arg = &search};
 	bool observed = false, narrower = false;
 	int code = TW_EXIT_OK;
 
@@ -608,7 +608,7 @@ int tw_rights_find_lost(const char *socket, const struct tw_policy *old,
 	}
 	/* Otherwise neither the journal nor a connection can have such a frame. */
 	if (observed)
-		code = tw_past_read(socket, &past);
+		code = tw_journal_read(socket, &call);
 	if (!code && narrower)
 		code = ask_flows(socket, &search);
 	tw_rights_settle(ret, now);

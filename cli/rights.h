@@ -52,7 +52,7 @@ void tw_rights_settle(struct tw_rights *rights, const struct tw_policy *policy);
 
 /* Returns the vNIC of a row in a policy, or TW_INDEX_NONE if it is not known. */
 uint32_t tw_rights_nic(const struct tw_policy *policy, const struct tw_rights_row *row);
-/* True if a row needs so many VLANs, MACs, EtherTypes or addresses that its guest may be trying them. */
+/* True if a row has more values than a guest needs: it may be trying VLANs, MACs, EtherTypes or addresses. */
 bool tw_rights_is_doubtful(const struct tw_rights_row *row);
 /* Memory of the rights that tw_rights_grant() adds. */
 typedef TW_VEC(struct tw_grants) tw_rights_granted;

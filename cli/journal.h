@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* past.h: reads the agent's journal.
+/* journal.h: reads the agent's journal.
  *
  * Callers:    gather.c, rights.c.
  */
@@ -9,7 +9,7 @@
 
 #include "link/link.h"
 
-struct tw_past {
+struct tw_journal_call {
 	/* Called for each entry about a connection or a frame. Returns 0 to go on, or an exit code. */
 	int (*take)(void *arg, const Tapwall__V1__LogEntry *entry);
 	void *arg;
@@ -18,4 +18,4 @@ struct tw_past {
 };
 
 /* Reads the whole journal, and prints errors. Returns an exit code. */
-int tw_past_read(const char *socket, struct tw_past *past);
+int tw_journal_read(const char *socket, struct tw_journal_call *journal);
