@@ -9,7 +9,7 @@
  *             gone does not count (the map `present`). A guest counts as present while its device
  *             has a carrier, unless its bridge knows its MAC behind another port: an arriving guest
  *             sends from its old host until it has moved. A guest is listed in the VLAN of its
- *             untagged frames and in those that it may tag. Once the map is half full, tagged VLANs
+ *             untagged frames and in each VLAN whose tag it may send. Once the map is half full, tagged VLANs
  *             are left out, so that trunk guests do not displace others.
  * Invariants: the maps never have the addresses of a port that sees other hosts' packets, or of an
  *             isolated port, whose frames are routed beyond the uplink. With --hairpin they have no

@@ -12,7 +12,7 @@
  *                from an unconfirmed policy, SIGHUP, and the end of rules. They begin when nothing is being read.
  *             3. An order that was accepted goes on if its client leaves. If the agent stops, an order that has not
  *                taken effect never does.
- * Bounds:     TW_APPLY_ORDERS orders of TW_APPLY_BYTES bytes, with the one that is being read. More are refused.
+ * Bounds:     TW_APPLY_ORDERS orders of TW_APPLY_BYTES bytes, including the order being read. More are refused.
  * Callers:    the loop's thread.
  */
 #pragma once
@@ -59,7 +59,7 @@ int tw_apply_add(struct tw_enforcement *enforcement, const struct tw_apply_order
 	tw_apply_ended *ended, void *arg, struct tw_apply_job **ret, struct tw_err *err);
 /* Does not call `ended`. The order goes on. NULL is fine. */
 void tw_apply_forget(struct tw_apply_job *job);
-/* Begins an order of the agent's own, before those that wait. Only while tw_apply_is_idle(). Returns 0, or -ENOMEM,
+/* Begins an order of the agent's own, ahead of waiting orders. Only while tw_apply_is_idle(). Returns 0, or -ENOMEM,
  * and then `ended` is not called. If the loop does not run yet, the order is carried out at once, without `ended`, and
  * the result is returned. */
 int tw_apply_begin(struct tw_enforcement *enforcement, const struct tw_apply_order *order,

@@ -37,8 +37,8 @@ int tw_publish_adopt(struct tw_enforcement *enforcement, struct tw_err *err);
  * removed. */
 void tw_publish_collect(struct tw_enforcement *enforcement);
 
-/* Puts a draft in force for the current ports, quarantines and learned addresses. `applied` is the one that
- * tw_draft_read() filled. Returns 0; -EINVAL if the text is invalid; -ESTALE if another policy took effect
+/* Puts a draft in force for the current ports, quarantines and learned addresses. tw_draft_read() has
+ * filled `applied`. Returns 0; -EINVAL if the text is invalid; -ESTALE if another policy took effect
  * since the draft began; -ECANCELED if protected ports would be open and the order does not allow it; another negative
  * errno. `err` is filled on failure. A dry run that would be cancelled returns 0. */
 int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
