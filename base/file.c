@@ -47,7 +47,7 @@ int tw_file_read(const char *path, struct tw_buf *out, struct tw_err *err)
 		if (n == 0)
 			return 0;
 		if (out->len > TW_FILE_MAX)
-			return tw_err_set(err, -EFBIG, tw_file_label(path), "split it",
+			return tw_err_set(err, -EFBIG, tw_file_label(path), NULL,
 				"larger than %u MiB", TW_FILE_MAX >> 20);
 	}
 }

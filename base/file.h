@@ -9,7 +9,7 @@
 
 /* Reads a whole file ("-": stdin) of at most TW_FILE_MAX bytes. Returns 0, or a negative errno
  * with `err` filled. */
-#define TW_FILE_MAX (16u << 20)
+#define TW_FILE_MAX (64u << 20)
 int tw_file_read(const char *path, struct tw_buf *out, struct tw_err *err);
 
 /* Replaces a file, whole or not at all, and waits until the disk has it: writes PATH.new and renames

@@ -193,7 +193,7 @@ static int read_all(struct folder *folder, int fd, const char *name, struct tw_b
 		if (n == 0)
 			return 0;
 		if (out->len > TW_FOLDER_TEXT_MAX)
-			return fail(folder, -EFBIG, name, "at most 15 MiB are allowed",
+			return fail(folder, -EFBIG, name, "at most 64 MiB are allowed",
 				"the files up to this one are too long");
 	}
 }

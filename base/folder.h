@@ -20,7 +20,7 @@
 #define TW_FOLDER_MARKER    "# tapwall file: "
 #define TW_FOLDER_FILES_MAX 4096
 #define TW_FOLDER_NAME_MAX  127
-#define TW_FOLDER_TEXT_MAX  (15u << 20) /* as TW_YAML_TEXT_MAX */
+#define TW_FOLDER_TEXT_MAX  (64u << 20) /* as TW_YAML_TEXT_MAX */
 
 /* True if a file may have this name: letters, digits, `_`, `.` and `-`. */
 bool tw_folder_is_name(const char *name, size_t len);

@@ -75,6 +75,6 @@ static const struct tw_args_example rollback_examples[] = {
 
 #define ROLLBACK_DESCRIPTION                                                                \
 	"Puts an earlier policy of this host in force again, under a new number. The "      \
-	"agent keeps the newest 64 policies, at most 64 MiB. Output and exit "              \
+	"agent keeps the newest 64 policies, at most 256 MiB. Output and exit "             \
 	"status are those of *apply*. The file of *tapwalld --policy* stays as it is, and " \
 	"*status* then says that it differs."

@@ -105,7 +105,7 @@ static const struct tw_args_example policy_examples[] = {
 #define POLICY_DESCRIPTION                                                                      \
 	"Without an action, the command prints which policy is in force at this host, who "     \
 	"applied it, and when. *--history* lists the policies that were in force: the agent "   \
-	"keeps the newest 64 of them, at most 64 MiB, in its state directory, with author, "    \
+	"keeps the newest 64 of them, at most 256 MiB, in its state directory, with author, "   \
 	"time and the comment of *tapwall apply --comment*. *tapwall diff* compares them, and " \
 	"*tapwall rollback* puts one in force again. Their numbers are the generations that "   \
 	"*status* shows, not the versions of tapwall-slowd.\n\n"                                \

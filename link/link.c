@@ -92,7 +92,7 @@ static void bounded_free(void *arg, void *memory)
 
 Tapwall__V1__Request *tw_link_unpack_request(const uint8_t *body, size_t len)
 {
-	size_t left = TW_LINK_UNPACK_MAX;
+	size_t left = len + TW_LINK_UNPACK_MORE;
 	ProtobufCAllocator allocator = {bounded_alloc, bounded_free, &left};
 
 	return tapwall__v1__request__unpack(&allocator, len, body);
@@ -100,7 +100,7 @@ Tapwall__V1__Request *tw_link_unpack_request(const uint8_t *body, size_t len)
 
 Tapwall__V1__Response *tw_link_unpack_response(const uint8_t *body, size_t len)
 {
-	size_t left = TW_LINK_UNPACK_MAX;
+	size_t left = len + TW_LINK_UNPACK_MORE;
 	ProtobufCAllocator allocator = {bounded_alloc, bounded_free, &left};
 
 	return tapwall__v1__response__unpack(&allocator, len, body);

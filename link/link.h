@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "link.pb-c.h"
 
-#define TW_LINK_FRAME_MAX      (16u << 20)
+#define TW_LINK_FRAME_MAX      (72u << 20) /* a policy of full size, and what goes with it */
 #define TW_LINK_DEFAULT_SOCKET "/run/tapwall/agent.sock"
 #define TW_LINK_SLOW_SOCKET    "/run/tapwall-slowd/slowd.sock"
 #define TW_LINK_PROTOCOL       1 /* what this version speaks; see link.proto */
@@ -38,13 +38,13 @@ long tw_link_frame_either(const uint8_t *data, size_t len, bool *ret_request,
 	const uint8_t **ret_body, size_t *ret_body_len);
 
 /* Unpacks the request in a frame's body. Free it with tapwall__v1__request__free_unpacked(r,
- * NULL). NULL if the body is no request, or if unpacking would take more memory than
- * TW_LINK_UNPACK_MAX. */
-#define TW_LINK_UNPACK_MAX ((size_t)4 * TW_LINK_FRAME_MAX)
+ * NULL). NULL if the body is no request, or if unpacking would take more memory than `len` and
+ * TW_LINK_UNPACK_MORE bytes. */
+#define TW_LINK_UNPACK_MORE ((size_t)48 << 20)
 Tapwall__V1__Request *tw_link_unpack_request(const uint8_t *body, size_t len);
 /* Unpacks the response in a frame's body. Free it with tapwall__v1__response__free_unpacked(r,
- * NULL). NULL if the body is no response, or if unpacking would take more memory than
- * TW_LINK_UNPACK_MAX. */
+ * NULL). NULL if the body is no response, or if unpacking would take more memory than `len` and
+ * TW_LINK_UNPACK_MORE bytes. */
 Tapwall__V1__Response *tw_link_unpack_response(const uint8_t *body, size_t len);
 
 /* True if no string field of a message is longer than TW_LINK_TEXT_MAX. Fields of type bytes, such

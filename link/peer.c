@@ -174,20 +174,42 @@ static int watch_events(struct tw_peer *peer, bool more)
 
 /* ---- responses that this end makes ---- */
 
+/* Sends an error in place of an answer. `error` has code, text and hint. */
+static int send_error(struct tw_peer *peer, uint64_t id, Tapwall__V1__Error *error)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+
+	error->place = "request";
+	response.id = id;
+	response.last = true;
+	response.error = error;
+	return tw_link_pack(&peer->out, &response.base);
+}
+
 /* Refuses a request without reading its body. */
 static int refuse_request(struct tw_peer *peer, uint64_t id, const char *text)
 {
-	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 	Tapwall__V1__Error error = TAPWALL__V1__ERROR__INIT;
 
 	error.code = EBUSY;
-	error.place = "request";
 	error.text = (char *)(uintptr_t)text;
 	error.hint = "try again later";
-	response.id = id;
-	response.last = true;
-	response.error = &error;
-	return tw_link_pack(&peer->out, &response.base);
+	return send_error(peer, id, &error);
+}
+
+/* Replaces an answer, which begins at `start` of `out`, by an error if the other end would not accept
+ * it. */
+static int bound_answer(struct tw_peer *peer, uint64_t id, size_t start)
+{
+	Tapwall__V1__Error error = TAPWALL__V1__ERROR__INIT;
+
+	if (peer->out.len - start <= TW_PEER_IN_MAX)
+		return 0;
+	peer->out.len = start;
+	error.code = EFBIG;
+	error.text = "the answer is larger than a message may be";
+	error.hint = "ask for it on the host itself";
+	return send_error(peer, id, &error);
 }
 
 static struct making *find_making(struct tw_peer *peer, uint64_t id)
@@ -232,6 +254,7 @@ static int take_request(struct tw_peer *peer, Tapwall__V1__Request *request)
 	const struct tw_peer_options *options = &peer->options;
 	struct making *making = &peer->makings[peer->n_makings];
 	struct tw_responses *responses = NULL;
+	size_t start = peer->out.len;
 	int code;
 
 	switch (request->body_case) {
@@ -256,7 +279,7 @@ static int take_request(struct tw_peer *peer, Tapwall__V1__Request *request)
 		return FAIL(peer, -EPROTO, "sent a request with a number that is in use");
 	code = options->start(options->context, options->role, request, &peer->out, &responses);
 	if (code < 0 || !responses)
-		return code;
+		return code < 0 ? code : bound_answer(peer, request->id, start);
 	*making = (struct making){.responses = responses, .window = TW_PEER_WINDOW};
 	peer->n_makings++;
 	return 0;
@@ -307,6 +330,8 @@ int tw_peer_ask(struct tw_peer *peer, Tapwall__V1__Request *request, tw_peer_ans
 	if (peer->n_askings >= TW_PEER_ASKS || waiting_out(peer) > TW_PEER_OUT_MAX / 2)
 		return -EBUSY;
 	request->id = ++peer->last_id;
+	if (protobuf_c_message_get_packed_size(&request->base) > TW_PEER_IN_MAX)
+		return -EMSGSIZE;
 	code = tw_link_pack_request(&peer->out, request);
 	if (code < 0)
 		return code;
@@ -446,9 +471,9 @@ static int take_message(struct tw_peer *peer)
 			: 0;
 	int code;
 
-	if (len == -EMSGSIZE)
+	if (announced_len(peer) > TW_PEER_IN_MAX)
 		return FAIL(peer, -EMSGSIZE, "sent a message of more than %u MiB",
-			TW_LINK_FRAME_MAX >> 20);
+			TW_PEER_IN_MAX >> 20);
 	if (announced_len(peer) > peer->in_max)
 		return FAIL(
 			peer, -EMSGSIZE, "sent a message of more than %zu KiB", peer->in_max >> 10);
@@ -552,7 +577,7 @@ int tw_peer_new(
 	peer->options = *options;
 	peer->stream = stream;
 	peer->watch.fd = -1;
-	peer->in_max = TW_LINK_FRAME_MAX;
+	peer->in_max = TW_PEER_IN_MAX;
 	peer->began_ns = peer->heard_ns = tw_clock_ns();
 	peer->events = EPOLLIN | EPOLLOUT;
 	code = tw_loop_add(options->loop, &peer->watch, stream->fd, peer->events, on_peer, peer);

@@ -29,8 +29,9 @@
 
 #define TW_PEER_ANSWERS	   32
 #define TW_PEER_ASKS	   512
+#define TW_PEER_IN_MAX	   (16u << 20) /* of a message */
 #define TW_PEER_WINDOW	   (256u << 10)
-#define TW_PEER_BEYOND	   (TW_LINK_FRAME_MAX + (1u << 20)) /* a full message and others before it */
+#define TW_PEER_BEYOND	   (TW_PEER_IN_MAX + (1u << 20)) /* a full message and others before it */
 #define TW_PEER_BUSY	   (1u << 20)
 #define TW_PEER_OUT_MAX	   (40u << 20) /* two messages of full size, and some errors */
 #define TW_PEER_IN_FREE	   (128u << 10)
@@ -81,7 +82,7 @@ void tw_peer_free(struct tw_peer *peer);
 const struct tw_stream *tw_peer_stream(const struct tw_peer *peer);
 uint64_t tw_peer_heard_ns(const struct tw_peer *peer); /* time of the last bytes received */
 
-/* Limits the messages that the other end may send. The default is TW_LINK_FRAME_MAX bytes. */
+/* Limits the messages that the other end may send. The default is TW_PEER_IN_MAX bytes. */
 void tw_peer_set_in_max(struct tw_peer *peer, size_t bytes);
 /* From now on, a request beyond TW_PEER_ANSWERS is not refused but waits, and so does everything that the
  * other end sends after it. */
@@ -89,7 +90,7 @@ void tw_peer_set_patient(struct tw_peer *peer);
 
 /* Sends a request with a new number. `answer` is called from the loop, up to and including the last
  * response. Returns 0 and *ret_id (which may be NULL), -EBUSY if too many requests are open,
- * -EMSGSIZE or -ENOMEM. */
+ * -EMSGSIZE if it is longer than TW_PEER_IN_MAX, or -ENOMEM. */
 int tw_peer_ask(struct tw_peer *peer, Tapwall__V1__Request *request, tw_peer_answer *answer,
 	void *arg, uint64_t *ret_id);
 /* Enlarges the window of a stream by this many bytes. */

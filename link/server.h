@@ -38,8 +38,8 @@
 #define TW_SERVER_VIEWERS	16
 #define TW_SERVER_VIEWER_IN_MAX (64u << 10) /* viewers send no policies */
 #define TW_SERVER_LISTENERS	4
-#define TW_SERVER_IN_MAX	(96u << 20)
-#define TW_SERVER_USER_IN_MAX	(48u << 20) /* a request of full size, and part of another */
+#define TW_SERVER_IN_MAX	(160u << 20)
+#define TW_SERVER_USER_IN_MAX	(96u << 20) /* a request of full size, and part of another */
 #define TW_SERVER_OUT_SOFT	(256u << 10)
 #define TW_SERVER_FRAME_NS	10000000000u
 #define TW_SERVER_STALL_NS	60000000000u

@@ -260,7 +260,7 @@ int tw_yaml_load(const char *text, size_t len, struct tw_arena *arena, struct tw
 	yaml_mark_t end;
 
 	if (len > TW_YAML_TEXT_MAX)
-		return tw_diags_add(diags, TW_SEV_ERROR, 0, 0, "at most 15 MiB are allowed",
+		return tw_diags_add(diags, TW_SEV_ERROR, 0, 0, "at most 64 MiB are allowed",
 			       "the policy text is too long") < 0
 			       ? -ENOMEM
 			       : -EINVAL;

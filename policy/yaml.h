@@ -14,8 +14,8 @@
 #include "policy/arena.h"
 #include "policy/policy.h"
 
-#define TW_YAML_TEXT_MAX  ((size_t)15 * 1024 * 1024) /* fits one message of the link */
-#define TW_YAML_NODES_MAX 3000000
+#define TW_YAML_TEXT_MAX  ((size_t)64 << 20) /* fits one message of the link */
+#define TW_YAML_NODES_MAX 6000000
 #define TW_YAML_DEPTH_MAX 12
 
 enum tw_node_kind {

@@ -562,8 +562,8 @@ struct tapwall_applied {
 /* Puts a policy in force, whole or not at all. `source` names it in status and log; NULL: "api".
  * `ret` may be NULL. *ret is set if the agent read the policy, even if it refused the policy; the
  * diagnostics in *ret then say where and why. Otherwise *ret becomes NULL. -EINVAL if the policy is
- * invalid, -EACCES if the socket may not change the policy, -EMSGSIZE if the policy is larger than
- * 16 MiB. */
+ * invalid, -EACCES if the socket may not change the policy, -EMSGSIZE if the request is larger than
+ * 72 MiB. */
 TAPWALL_PUBLIC int tapwall_policy_set(struct tapwall_handle *agent, const char *text, size_t len,
 	const char *source, unsigned int flags, struct tapwall_applied **ret,
 	struct tapwall_error *error);

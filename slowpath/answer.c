@@ -226,8 +226,12 @@ static int pass_on(struct tw_slow *slow, enum tw_role role, Tapwall__V1__Request
 	request->id = id;
 	if (code < 0) {
 		free(passing);
-		tw_err_set(&err, code, row->name, "try again later",
-			"too many requests to the agent are open");
+		if (code == -EMSGSIZE)
+			tw_err_set(&err, code, row->name, "send it to the agent's own socket",
+				"the request is larger than %u MiB", TW_PEER_IN_MAX >> 20);
+		else
+			tw_err_set(&err, code, row->name, "try again later",
+				"too many requests to the agent are open");
 		return refuse(out, id, &err);
 	}
 	passing->peer = row->peer;

@@ -12,7 +12,8 @@
 #include "base/buf.h"
 #include "base/log.h"
 
-#define FILE_MAX (64u << 20)
+/* confirm.json has a policy of 64 MiB, in which each byte may be escaped. */
+#define FILE_MAX (160u << 20)
 
 static const char *const files[] = {TW_STORE_POLICY, TW_STORE_RULES, TW_STORE_PORTS,
 	TW_STORE_IMAGES, TW_STORE_LEASES, TW_STORE_CONFIRM, TW_STORE_QUARANTINE, TW_STORE_VERSIONS,

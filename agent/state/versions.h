@@ -23,7 +23,7 @@
 #include "base/vec.h"
 
 #define TW_VERSIONS_MAX		64
-#define TW_VERSIONS_BYTES	(64u << 20)
+#define TW_VERSIONS_BYTES	(256u << 20) /* four texts of full size */
 #define TW_VERSIONS_COMMENT_MAX 1024
 
 struct tw_inforce;

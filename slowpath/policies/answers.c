@@ -274,7 +274,7 @@ static int check_push(const Tapwall__V1__PolicyPushRequest *push, struct tw_err 
 		return tw_err_set(err, -EINVAL, "push", "send one of them",
 			"has a text and the number of a version");
 	if (push->text.len > TW_POLICIES_TEXT_MAX)
-		return tw_err_set(err, -EFBIG, "policy", "use a shorter one",
+		return tw_err_set(err, -EFBIG, "policy", "apply it on each host, or shorten it",
 			"the policy has more than %u MiB", TW_POLICIES_TEXT_MAX >> 20);
 	return 0;
 }

@@ -362,7 +362,7 @@ int tw_policies_add(struct tw_policies *policies, const char *text, size_t len,
 	int code;
 
 	if (len > TW_POLICIES_TEXT_MAX)
-		return tw_err_set(err, -EFBIG, "policy", "use a shorter one",
+		return tw_err_set(err, -EFBIG, "policy", "apply it on each host, or shorten it",
 			"the policy has more than %u MiB", TW_POLICIES_TEXT_MAX >> 20);
 	if (tw_digest_make(text, len, facts->sha256) < 0)
 		return tw_err_set(err, -ENOMEM, "policy", NULL, "out of memory");

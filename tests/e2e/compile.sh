@@ -28,6 +28,9 @@ generation() {
 is_source() { # FILE
 	tapwall status --json | jq -es --arg file "$1" 'any(.[]; .policy_source | endswith($file))' >/dev/null
 }
+gives_back() { # FILE
+	tapwall policy --show "$(generation)" | cmp - "$1"
+}
 # Begins to apply a file, and returns when the agent has the order.
 apply_begins() { # NAME OPTIONS…
 	name=$1
@@ -138,6 +141,18 @@ say "the agent ended in $((($(date +%s%N) - begun) / 1000000)) ms"
 wait "$applying"
 start_agent
 check "an order that had not taken effect when the agent ended never does" is_source small.yaml
+
+# ---- a long text ----
+{ cat "$lab/small.yaml"; yes "# $(printf '%998s' comment)" | head -n 40000; } >"$lab/long.yaml"
+check "a text of 40 MB takes effect" apply "$lab/long.yaml"
+check "it is given back as it was" gives_back "$lab/long.yaml"
+check "another is put to the proof" tapwall apply --confirm 1s "$lab/small.yaml"
+check "the long one returns" within 30 is_source long.yaml
+stop_agent
+start_agent
+check "it is in force after a restart" is_source long.yaml
+check "and is still the same" gives_back "$lab/long.yaml"
+say "the agent's peak: $(sed -n 's/^VmHWM:[[:space:]]*//p' "/proc/$agent/status")"
 equal "what was in force stays" connected "$(attempt 1 tcp 10.0.0.12 7001)"
 stop_agent
 cp "$lab/large.yaml" "$lab/policy.yaml"

@@ -167,7 +167,7 @@ static int crowd(const char *path, int n)
 /* Each unknown field takes two bytes on the wire and a struct when unpacked. */
 static int unpack(const char *path, int n)
 {
-	const uint8_t header[4] = {TW_LINK_FRAME_MAX >> 24, 0, 0, 0};
+	const uint8_t header[4] = {TW_LINK_FRAME_MAX >> 24, TW_LINK_FRAME_MAX >> 16 & 0xff, 0, 0};
 	size_t len = TW_LINK_FRAME_MAX;
 	uint8_t *data = malloc(4 + len);
 	int fd = connect_to(path);

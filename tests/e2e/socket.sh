@@ -138,7 +138,7 @@ check "of a crowd no more stay than there is room for" \
 	test "$(sed 's/held //' "$lab/crowd")" -le 32
 check "while a crowd stays, others are served" within 20 answers
 end "$crowd"
-"$TW_BUILD/tests/e2e/hostile" "$socket" halves 6 >"$lab/halves" &
+"$TW_BUILD/tests/e2e/hostile" "$socket" halves 12 >"$lab/halves" &
 halves=$!
 children="$children $halves"
 check "requests are begun that are longer than there is room for" within 20 grep -q begun "$lab/halves"

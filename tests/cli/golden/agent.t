@@ -342,10 +342,11 @@ $ fake_agent good tapwall apply --socket agent.sock --json policy.yaml
 {"ports_unprotected":1,"unprotected":[{"port":"tap-old","workload":"evil\u001B[31m"}],"open":["tap-old","tap9"],"dangers":["default: deny -> allow: frames that match no rule pass"],"refused":false,"generation":4,"dry_run":false,"unchanged":false,"compile_ms":1.25,"publish_ms":0.5,"rules":{"added":["web-to-db","evil\u001B[31m"],"removed":["old"],"changed":[]},"workloads":{"added":[],"removed":[],"changed":["db-1"]},"ports_changed":["tap-web1","tap-db1"]}
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 5432 --json
 {"verdict":"allow","rule":"web-to-db","reason":"policy","out":{"port":"tap-web1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"web-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"],"state":"protected","judged":"yes","by_policy":{"verdict":"allow","rule":"web-to-db"},"why":null,"proof_age_s":4.5},"in":{"port":"db-1","verdict":"unprotected","rule":null,"reason":null,"workload":"db-1","reached":false,"stage":null,"stages":[],"state":null,"judged":"absent","by_policy":{"verdict":"allow","rule":"web-to-db"},"why":null,"proof_age_s":null},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"10.0.0.11","workload":"web-1","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432},"n_flows":1,"flows":[{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0","vlan":20,"adopted":true}]}
-# A request that no agent would take.
-$ head -c 16777210 /dev/zero > large.yaml; fake_agent good tapwall apply --socket agent.sock large.yaml
-tapwall: agent.sock: the request is larger than 16 MiB; send less at once
-[1]
+# The longest policy is sent, a longer one is not.
+$ head -c 67108864 /dev/zero > large.yaml; fake_agent good tapwall apply --socket agent.sock large.yaml | tail -n 1
+  ~ port tap-db1
+$ echo >> large.yaml; fake_agent good tapwall apply --socket agent.sock large.yaml; rm large.yaml
+tapwall: large.yaml: larger than 64 MiB
 # A host where nothing has happened yet.
 $ fake_agent empty tapwall status --socket agent.sock
 NOT FILTERED, 2 ports where frames pass unjudged: tap-ovs, evil?[31m

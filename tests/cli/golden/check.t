@@ -39,9 +39,19 @@ tapwall: nowhere.yaml: cannot read it: No such file or directory
 $ tapwall check /dev/null
 tapwall: /dev/null: the policy is empty; begin with version: 1
 [1]
-$ head -c 17000000 /dev/zero | tapwall check -
-tapwall: stdin: larger than 16 MiB; split it
+# The longest text, and one byte more, of one file and of a directory.
+$ { echo 'version: 1'; yes "# $(printf '%998s' comment)" | head -c 67108852; echo; } > longest.yaml; wc -c < longest.yaml; tapwall check longest.yaml
+67108864
+tapwall: longest.yaml: warning: the policy has no workloads, so it protects no port; list the guests under workloads
+longest.yaml: valid: 0 rules, 0 workloads with 0 ports, 0 groups, default deny
+$ echo >> longest.yaml; tapwall check longest.yaml
+tapwall: longest.yaml: larger than 64 MiB
 [2]
+$ tapwall check - < longest.yaml
+tapwall: stdin: larger than 64 MiB
+[2]
+$ mkdir long.d; head -c 67108864 longest.yaml > long.d/1.yaml; echo 'default: deny' > long.d/2.yaml; tapwall check long.d; rm -r long.d longest.yaml
+tapwall: long.d/1.yaml: the files up to this one are too long; at most 64 MiB are allowed
 # Images: two ports of equal rules share one, a router's many local addresses ask for vectors
 $ printf 'version: 1\nworkloads:\n  a: {port: p0, addresses: [10.0.0.1]}\n  b: {port: p1, addresses: [10.7.3.9]}\nrules: [{to: [a, b], from: 10.0.0.0/8, service: tcp/80, action: allow}]\n' | tapwall check --stats --json - | jq -c '.images[] | .workloads, (.views[] | [.direction, .engine, .entries, .classes.remote, .classes.service])'
 ["a","b"]

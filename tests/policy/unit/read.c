@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "fastpath/abi/names.h"
+#include "policy/yaml.h"
 #include "world.h"
 
 static const char sample[] =
@@ -398,12 +399,27 @@ static void bounds(void **state)
 		tw_buf_adds(&text, "[");
 	assert_int_equal(n_errors_of(text.data, text.len), 1);
 	tw_buf_reset(&text);
-	tw_buf_extend(&text, 16 << 20);
-	assert_int_equal(n_errors_of(text.data, text.len), 1);
 	assert_int_equal(n_errors_of("", 0), 1);
 	assert_int_equal(n_errors_of("\0\0", 2), 1);
 	assert_int_equal(n_errors_of("version: \"1\\0\"", 14), 1);
 	assert_int_equal(n_errors_of("\xff\xfe", 2), 1);
+}
+
+static void longest_text(void **state)
+{
+	tw_auto_buf struct tw_buf text = {0};
+	struct tw_policy *policy = NULL;
+	struct tw_diags diags = {0};
+
+	assert_non_null(tw_buf_extend(&text, TW_YAML_TEXT_MAX));
+	memset(text.data, '#', text.len);
+	memcpy(text.data, "version: 1\n", 11);
+	assert_int_equal(tw_policy_read(text.data, text.len, &policy, &diags), 0);
+	assert_int_equal(diags.n_errors, 0);
+	tw_policy_free(policy);
+	tw_diags_done(&diags);
+	tw_buf_adds(&text, "#");
+	assert_int_equal(n_errors_of(text.data, text.len), 1);
 }
 
 static void too_many_rules(void **state)
@@ -509,6 +525,7 @@ int main(void)
 		cmocka_unit_test(v6_prefixes_never_hold_v4),
 		cmocka_unit_test(errors_are_counted_not_hoarded),
 		cmocka_unit_test(bounds),
+		cmocka_unit_test(longest_text),
 		cmocka_unit_test(too_many_rules),
 		cmocka_unit_test(too_large_to_work_out),
 		cmocka_unit_test(owners_equal_a_walk),
