@@ -8,9 +8,12 @@
 
 #include "base/alloc.h"
 
+#define FIRST_BYTES 256
+#define LARGE_BYTES ((size_t)1 << 20) /* larger buffers grow by an eighth */
+
 static bool reserve(struct tw_buf *buf, size_t len)
 {
-	size_t max = buf->max ? buf->max : 256;
+	size_t max = buf->max ? buf->max : FIRST_BYTES;
 	char *data;
 
 	if (buf->failed)
@@ -18,7 +21,7 @@ static bool reserve(struct tw_buf *buf, size_t len)
 	if (buf->len + len + 1 <= buf->max)
 		return true;
 	while (max < buf->len + len + 1)
-		max *= 2;
+		max += max < LARGE_BYTES ? max : max / 8;
 	data = tw_realloc(buf->data, max);
 	if (!data) {
 		buf->failed = true;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,12 +203,14 @@ static int refuse_request(struct tw_peer *peer, uint64_t id, const char *text)
 static int bound_answer(struct tw_peer *peer, uint64_t id, size_t start)
 {
 	Tapwall__V1__Error error = TAPWALL__V1__ERROR__INIT;
+	char text[64];
 
 	if (peer->out.len - start <= TW_PEER_IN_MAX)
 		return 0;
 	peer->out.len = start;
+	snprintf(text, sizeof(text), "the answer is larger than %u MiB", TW_PEER_IN_MAX >> 20);
 	error.code = EFBIG;
-	error.text = "the answer is larger than a message may be";
+	error.text = text;
 	error.hint = "ask for it on the host itself";
 	return send_error(peer, id, &error);
 }

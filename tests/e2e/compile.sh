@@ -143,8 +143,9 @@ start_agent
 check "an order that had not taken effect when the agent ended never does" is_source small.yaml
 
 # ---- a long text ----
-{ cat "$lab/small.yaml"; yes "# $(printf '%998s' comment)" | head -n 40000; } >"$lab/long.yaml"
-check "a text of 40 MB takes effect" apply "$lab/long.yaml"
+{ cat "$lab/small.yaml"; yes "# $(printf '%998s' comment)"; } | head -c 67108863 >"$lab/long.yaml"
+echo >>"$lab/long.yaml"
+check "a text of 64 MiB takes effect" apply "$lab/long.yaml"
 check "it is given back as it was" gives_back "$lab/long.yaml"
 check "another is put to the proof" tapwall apply --confirm 1s "$lab/small.yaml"
 check "the long one returns" within 30 is_source long.yaml

@@ -164,6 +164,37 @@ check "a version that is confirmed" policy push "$lab/one.yaml" --confirm 10m
 check "at all agents at once" says 0 'host-b: in force$' policy confirm
 check "stays there" sh -c "'$TW_BUILD/tapwall' status --socket '$socket' --json | jq -es 'any(.[]; .confirmation == null)'"
 
+# ---- long texts ----
+generation() { # of the policy in force at host-a
+	tapwall status --json | jq -s '.[0].policy_generation'
+}
+long() { # LINES of 1,000 bytes
+	cat "$lab/one.yaml"
+	yes "# $(printf '%997s' comment)" | head -n "$1"
+}
+at_host_a() { # COMMAND…
+	TAPWALL_SLOW="$slow/slowd.sock" "$TW_BUILD/tapwall" "$@" --socket agent:host-a
+}
+long 8000 >"$lab/long8.yaml"
+check "a text of almost 8 MiB is pushed" says 0 'host-a: in force' policy push "$lab/long8.yaml"
+check "and in force at both" target host-b '.state == "in-force" and .in_force == .wanted'
+versions=$(policy log --json | wc -l)
+long 8500 >"$lab/long9.yaml"
+check "one of more than 8 MiB is not" \
+	says 2 'the policy has more than 8 MiB; apply it on each host, or shorten it' policy push "$lab/long9.yaml"
+equal "nor stored" "$versions" "$(policy log --json | wc -l)"
+long 16000 >"$lab/long16.yaml"
+check "one of almost 16 MiB is applied at one host" says 0 'is in force' at_host_a apply "$lab/long16.yaml"
+at_host_a policy --show "$(generation)" >"$lab/shown.yaml"
+check "which gives it back" cmp "$lab/long16.yaml" "$lab/shown.yaml"
+long 17000 >"$lab/long17.yaml"
+check "one of more is not" says 1 "the request is larger than 16 MiB; send it to the agent's own socket" \
+	at_host_a apply "$lab/long17.yaml"
+check "it is applied on the host itself" apply "$lab/long17.yaml"
+check "which alone gives it back" says 2 'the answer is larger than 16 MiB; ask for it on the host itself' \
+	at_host_a policy --show "$(generation)"
+check "the agent stays connected" within 20 target host-a '.connected and .state == "drift"'
+
 stop_slowd TERM
 dd if=/dev/urandom of="$slow/policies.db" bs=4096 count=1 conv=notrunc status=none
 start_slowd_damaged() {

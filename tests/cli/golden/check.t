@@ -50,8 +50,11 @@ tapwall: longest.yaml: larger than 64 MiB
 $ tapwall check - < longest.yaml
 tapwall: stdin: larger than 64 MiB
 [2]
-$ mkdir long.d; head -c 67108864 longest.yaml > long.d/1.yaml; echo 'default: deny' > long.d/2.yaml; tapwall check long.d; rm -r long.d longest.yaml
-tapwall: long.d/1.yaml: the files up to this one are too long; at most 64 MiB are allowed
+$ mkdir long.d; head -c 67108803 longest.yaml > long.d/1.yaml; echo >> long.d/1.yaml; echo 'default: deny' > long.d/2.yaml; tapwall check long.d
+tapwall: long.d: warning: the policy has no workloads, so it protects no port; list the guests under workloads
+long.d: valid: 0 rules, 0 workloads with 0 ports, 0 groups, default deny
+$ echo >> long.d/2.yaml; tapwall check long.d; rm -r long.d longest.yaml
+tapwall: long.d/2.yaml: the files up to this one are too long; at most 64 MiB are allowed
 # Images: two ports of equal rules share one, a router's many local addresses ask for vectors
 $ printf 'version: 1\nworkloads:\n  a: {port: p0, addresses: [10.0.0.1]}\n  b: {port: p1, addresses: [10.7.3.9]}\nrules: [{to: [a, b], from: 10.0.0.0/8, service: tcp/80, action: allow}]\n' | tapwall check --stats --json - | jq -c '.images[] | .workloads, (.views[] | [.direction, .engine, .entries, .classes.remote, .classes.service])'
 ["a","b"]
