@@ -14,8 +14,8 @@
  * within seconds. */
 #define ANSWER_SECONDS 60
 
-/* Time between attempts to reach an agent that has gone away. */
-#define AGAIN_MS 200
+/* Time within which a request is refused, by the agent or because tapwall-slowd does not reach it. */
+#define SURE_MS 1000
 
 static bool tell_diagnostics(
 	const struct tw_report_source *source, const Tapwall__V1__Response *response)
@@ -114,48 +114,162 @@ int tw_agent_connect(
 	return connect_slow(slow ? slow : TW_LINK_SLOW_SOCKET, ret, err);
 }
 
-/* State of the connection to an agent, for a request that is sent again after the connection ends. */
+/* ---- an agent that goes away ---- */
+
+void tw_agent_tell_gone(const char *socket)
+{
+	tw_report_error(TW_EXIT_NO_AGENT, socket, "press Ctrl-C to stop",
+		"the agent is gone; waiting for it to return");
+}
+
+void tw_agent_tell_back(const char *socket)
+{
+	tw_report_error(TW_EXIT_OK, socket, NULL, "connected again");
+}
+
+/* A peer that breaks the protocol is not gone: it would break it again. */
+bool tw_agent_is_gone(int code)
+{
+	switch (code) {
+	case -EPIPE:
+	case -ECONNRESET:
+	case -ECONNREFUSED:
+	case -EHOSTUNREACH:
+	case -ENETUNREACH:
+	case -ETIMEDOUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool tw_agent_is_away(const Tapwall__V1__Error *error, const char *agent)
+{
+	return tw_agent_is_gone(-error->code) ||
+	       (error->code == ENOENT && agent[0] && !strcmp(error->place, agent));
+}
+
+/* State of the connection to an agent, for a request that is sent again after the agent went away. */
 enum presence {
 	PRESENCE_HERE,
-	PRESENCE_ENDED, /* the connection ended before the last answer */
-	PRESENCE_GONE,	/* no connection since then */
+	PRESENCE_UNSURE, /* the request was sent again, but may still be refused */
+	PRESENCE_ENDED,	 /* the agent went away before the last answer */
+	PRESENCE_GONE,	 /* the agent has not been reached since then */
 };
 
-/* Receives the answers. Sets *presence to PRESENCE_ENDED if the connection ended before the last one. */
-static int hear_answers(
-	const struct tw_agent_call *call, struct tw_link_client *client, enum presence *presence)
+/* A request and its answers. */
+struct exchange {
+	const struct tw_agent_call *call;
+	struct tw_link_client *client;
+	const char *agent; /* agent to which tapwall-slowd passes the request; empty: none */
+	enum presence presence;
+};
+
+static bool is_stopped(const struct tw_agent_call *call)
 {
-	struct tw_err err = {0};
+	return call->stopped && call->stopped(call->arg);
+}
+
+/* Called when the agent has the request. */
+static void begin_answers(struct exchange *exchange, bool again)
+{
+	const struct tw_agent_call *call = exchange->call;
+
+	exchange->presence = PRESENCE_HERE;
+	if (again)
+		tw_agent_tell_back(call->socket);
+	if (call->begun)
+		call->begun(call->arg, exchange->client);
+}
+
+/* Called when the agent is gone. True if the request will be sent again. */
+static bool is_for_later(struct exchange *exchange)
+{
+	const struct tw_agent_call *call = exchange->call;
+
+	if (!call->again)
+		return false;
+	if (exchange->presence == PRESENCE_UNSURE) {
+		exchange->presence = PRESENCE_GONE;
+		return true;
+	}
+	tell_failed(call);
+	if (!call->again(call->arg))
+		return false;
+	exchange->presence = PRESENCE_ENDED;
+	return true;
+}
+
+/* Handles an error of the connection. Returns an exit code. */
+static int end_connection(struct exchange *exchange, const struct tw_err *err)
+{
+	const struct tw_agent_call *call = exchange->call;
+
+	if (tw_agent_is_gone(err->code) && is_for_later(exchange))
+		return TW_EXIT_NO_AGENT;
+	tell_failed(call);
+	if (is_stopped(call))
+		return TW_EXIT_OK;
+	return call->optional ? TW_EXIT_NO_AGENT : tw_agent_tell_unreachable(err);
+}
+
+/* Handles a response. Returns 0, an exit code or TW_AGENT_ENOUGH. */
+static int hear_answer(struct exchange *exchange, Tapwall__V1__Response *response)
+{
+	const struct tw_agent_call *call = exchange->call;
+	struct tw_report_source source;
+	bool errors;
+
+	if (!call->raw)
+		tw_link_clean(&response->base);
+	if (response->error && tw_agent_is_away(response->error, exchange->agent) &&
+		is_for_later(exchange))
+		return TW_EXIT_NO_AGENT;
+	if (exchange->presence == PRESENCE_UNSURE)
+		begin_answers(exchange, true);
+	if (response->error)
+		tell_failed(call);
+	source = source_of(call, response);
+	errors = tell_diagnostics(&source, response);
+	if (response->error && call->optional)
+		return TW_EXIT_NO;
+	return response->error ? tell_error(response->error, errors)
+			       : call->answer(call->arg, response);
+}
+
+/* Waits for the next response. Without one, the agent has accepted the request: a refusal comes at once, also from
+ * tapwall-slowd. *ret is then NULL. */
+static int receive(struct exchange *exchange, Tapwall__V1__Response **ret, struct tw_err *err)
+{
+	int code;
+
+	*ret = NULL;
+	if (exchange->presence != PRESENCE_UNSURE)
+		return tw_link_receive(exchange->client, ret, err);
+	code = tw_link_receive_within(exchange->client, SURE_MS, ret, err);
+	if (code == -EAGAIN)
+		begin_answers(exchange, true);
+	return code == -EAGAIN || code == -EINTR ? 0 : code;
+}
+
+static int hear_answers(struct exchange *exchange)
+{
 	bool last = false;
 	int ret = TW_EXIT_OK;
 
 	while (!last && !ret) {
-		Tapwall__V1__Response *response = NULL;
-		struct tw_report_source source;
-		bool errors;
+		Tapwall__V1__Response *response;
+		struct tw_err err = {0};
 
-		if (tw_link_receive(client, &response, &err) < 0) {
-			tell_failed(call);
-			if (call->optional)
-				return TW_EXIT_NO_AGENT;
-			if (!call->again)
-				return tw_agent_tell_unreachable(&err);
-			*presence = PRESENCE_ENDED;
-			return TW_EXIT_NO_AGENT;
-		}
-		if (!call->raw)
-			tw_link_clean(&response->base);
+		if (receive(exchange, &response, &err) < 0)
+			return end_connection(exchange, &err);
+		if (!response && exchange->presence == PRESENCE_UNSURE &&
+			is_stopped(exchange->call))
+			return TW_EXIT_OK;
+		if (!response)
+			continue;
 		last = response->last;
-		if (response->error)
-			tell_failed(call);
-		source = source_of(call, response);
-		errors = tell_diagnostics(&source, response);
-		if (response->error && call->optional)
-			ret = TW_EXIT_NO;
-		else if (response->error)
-			ret = tell_error(response->error, errors);
-		else
-			ret = call->answer(call->arg, response);
+		ret = hear_answer(exchange, response);
 		tapwall__v1__response__free_unpacked(response, NULL);
 	}
 	return ret;
@@ -166,6 +280,7 @@ static int ask_once(
 {
 	const char *agent = call->agent ? call->agent : "";
 	tw_auto(tw_link_client) struct tw_link_client *client = NULL;
+	struct exchange exchange = {.call = call};
 	bool again = *presence != PRESENCE_HERE;
 	struct tw_err err = {0};
 	int ret = call->slow ? connect_slow(call->socket, &client, &err)
@@ -188,26 +303,28 @@ static int ask_once(
 	if (ret < 0)
 		return err.code == -EMSGSIZE ? tw_report_err(&err)
 					     : tw_agent_tell_unreachable(&err);
-	if (again)
-		tw_report_error(TW_EXIT_OK, call->socket, NULL, "connected again");
-	if (call->begun)
-		call->begun(call->arg, client);
-	return hear_answers(call, client, presence);
+	exchange.client = client;
+	exchange.agent = agent;
+	exchange.presence = PRESENCE_UNSURE;
+	if (!again)
+		begin_answers(&exchange, false);
+	ret = hear_answers(&exchange);
+	*presence = exchange.presence == PRESENCE_UNSURE ? PRESENCE_HERE : exchange.presence;
+	return ret;
 }
 
 int tw_agent_ask(const struct tw_agent_call *call, Tapwall__V1__Request *request)
 {
-	const struct timespec pause = {.tv_nsec = AGAIN_MS * 1000000};
+	const struct timespec pause = {.tv_nsec = TW_AGENT_AGAIN_MS * 1000000};
 	enum presence presence = PRESENCE_HERE;
 	int ret = ask_once(call, request, &presence);
 
 	while (presence != PRESENCE_HERE) {
-		if (presence == PRESENCE_ENDED) {
-			tw_report_error(ret, call->socket, "press Ctrl-C to stop",
-				"the agent is gone; waiting for it to return");
-			call->again(call->arg);
-		}
+		if (presence == PRESENCE_ENDED)
+			tw_agent_tell_gone(call->socket);
 		nanosleep(&pause, NULL);
+		if (is_stopped(call))
+			return TW_EXIT_OK;
 		ret = ask_once(call, request, &presence);
 	}
 	return ret == TW_AGENT_ENOUGH ? TW_EXIT_OK : ret;

@@ -29,9 +29,12 @@ struct tw_agent_call {
 	/* Called, if set, after the request is sent. The client lives until tw_agent_ask()
 	 * returns. */
 	void (*begun)(void *arg, struct tw_link_client *client);
-	/* If set, a connection that ends before the last answer does not end the request: this is called,
-	 * and the request is sent again as soon as the agent is back. */
-	void (*again)(void *arg);
+	/* If set, it is called when the agent goes away before the last answer. If it returns true, the request
+	 * is sent again as soon as the agent is back. */
+	bool (*again)(void *arg);
+	/* With `again`, called, if set, before each attempt to reach the agent. True ends the request with exit
+	 * code 0. */
+	bool (*stopped)(void *arg);
 	/* Called, if set, before an error is printed. */
 	void (*failed)(void *arg);
 	void *arg;
@@ -44,6 +47,17 @@ int tw_agent_connect(const char *socket, struct tw_link_client **ret, const char
 	struct tw_err *err);
 /* Returns the exit code of an agent or a tapwall-slowd that cannot be reached, and prints why. */
 int tw_agent_tell_unreachable(const struct tw_err *err);
+
+/* Milliseconds between attempts to reach an agent that has gone away. */
+#define TW_AGENT_AGAIN_MS 200
+/* Say on stderr that the agent is gone, and that it is back. */
+void tw_agent_tell_gone(const char *socket);
+void tw_agent_tell_back(const char *socket);
+/* True if an error of the connection means that the agent is gone. */
+bool tw_agent_is_gone(int code);
+/* True if tapwall-slowd says that the agent is gone. After its own restart, it does not know the agent (`agent`,
+ * or empty: no agent) until that has connected. */
+bool tw_agent_is_away(const Tapwall__V1__Error *error, const char *agent);
 
 /* Connects, sends the request, passes each response on and prints errors. With `again`, says on stderr
  * when the agent has gone away and when it is back. Returns an exit code. */

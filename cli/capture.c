@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clean.h"
+#include "base/clock.h"
 #include "cli/agent.h"
 #include "cli/cli.h"
 #include "cli/human.h"
@@ -26,40 +27,102 @@ struct session {
 	bool told_ports;
 	size_t n_ports; /* ports at the last message */
 	uint64_t n_frames;
-	uint64_t lost;
+	uint64_t lost;	      /* frames lost, as the present agent counts them */
+	uint64_t lost_before; /* frames lost, as its predecessors counted them */
+	uint64_t gap_ns;      /* time that the agent was away since the last frame; 0: it was not */
+	uint64_t gone_ns;     /* time since which the agent is away; 0: it is not */
+	uint64_t away_ns;     /* sum of all gaps that have ended */
+	uint32_t n_gaps;
 };
 
 /* ---- ending ---- */
 
-static volatile sig_atomic_t agent_fd = -1;
+static volatile sig_atomic_t agent_fd = -1; /* -1: the agent is not there */
+static volatile sig_atomic_t is_ending;
 
 /* Asks the agent to end the capture. The agent sends the frames still buffered and its last
  * response. */
+static void end_capture(void)
+{
+	is_ending = 1;
+	if (agent_fd >= 0)
+		shutdown(agent_fd, SHUT_WR);
+}
+
 static void on_signal(int sig)
 {
-	shutdown(agent_fd, SHUT_WR);
+	end_capture();
+}
+
+static void catch_signals(const struct tw_capture_options *options)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
+	/* A second signal ends the program at once. */
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART};
+
+	for (size_t i = 0; i < TW_ARGS_N(signals); i++)
+		sigaction(signals[i], &action, NULL);
+	if (options->seconds)
+		alarm(options->seconds);
 }
 
 static void begun(void *arg, struct tw_link_client *client)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
 	struct session *session = arg;
-	/* A second signal ends the program at once. */
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART};
+	bool first = !session->client;
 
 	session->client = client;
 	agent_fd = tw_link_client_fd(client);
-	for (size_t i = 0; i < TW_ARGS_N(signals); i++)
-		sigaction(signals[i], &action, NULL);
-	if (session->options->seconds)
-		alarm(session->options->seconds);
+	if (first)
+		catch_signals(session->options);
+	/* A signal may have come while the agent was away. */
+	if (is_ending)
+		end_capture();
+}
+
+/* ---- the agent goes away and returns ---- */
+
+static bool is_stopped(void *arg)
+{
+	return is_ending;
+}
+
+/* An agent that closes the connection before it has accepted the capture would do so again. */
+static bool again(void *arg)
+{
+	struct session *session = arg;
+	struct tw_err err = {0};
+
+	agent_fd = -1;
+	if (!session->told_ports || is_ending)
+		return false;
+	session->gone_ns = tw_clock_ns();
+	session->lost_before += session->lost;
+	session->lost = 0;
+	/* What came so far must not be lost if the user gives up. An error will come again. */
+	if (session->writer)
+		tw_pcapng_writer_flush(session->writer, &err);
+	else
+		fflush(stdout);
+	return true;
+}
+
+/* Called when the agent has accepted the capture again. */
+static void end_gap(struct session *session)
+{
+	uint64_t away_ns = tw_clock_ns() - session->gone_ns;
+
+	session->gone_ns = 0;
+	session->away_ns += away_ns;
+	session->gap_ns += away_ns;
+	session->n_gaps++;
 }
 
 /* ---- frames ---- */
 
 static int write_frame(struct session *session, const Tapwall__V1__CapturedFrame *frame)
 {
-	char comment[TW_CAPTURE_COMMENT_MAX], description[300];
+	char comment[TW_CAPTURE_COMMENT_MAX], gap[TW_CAPTURE_GAP_MAX], description[300];
 	struct tw_err err = {0};
 	const struct tw_pcapng_note note = {
 		.time_ns = frame->time_ns,
@@ -67,6 +130,7 @@ static int write_frame(struct session *session, const Tapwall__V1__CapturedFrame
 		.description = description,
 		.dir = strcmp(frame->direction, "in") ? TW_DIR_OUT : TW_DIR_IN,
 		.comment = tw_capture_comment(frame, comment),
+		.gap = tw_capture_gap(session->gap_ns, gap),
 		.data = frame->data.data,
 		.len = (uint32_t)frame->data.len,
 		.wire_len = frame->len,
@@ -82,18 +146,21 @@ static int write_frame(struct session *session, const Tapwall__V1__CapturedFrame
 static int on_frame(struct session *session, const Tapwall__V1__CapturedFrame *frame)
 {
 	const struct tw_capture_options *options = session->options;
+	int code = TW_EXIT_OK;
 
 	if (options->count && session->n_frames >= options->count)
 		return TW_EXIT_OK;
 	session->n_frames++;
 	if (options->count && session->n_frames == options->count)
-		shutdown(agent_fd, SHUT_WR);
+		end_capture();
 	if (session->writer)
-		return write_frame(session, frame);
-	if (options->json)
-		return tw_capture_print_json(frame);
-	tw_capture_print(frame);
-	return TW_EXIT_OK;
+		code = write_frame(session, frame);
+	else if (options->json)
+		code = tw_capture_print_json(frame, session->gap_ns);
+	else
+		tw_capture_print(frame, session->gap_ns);
+	session->gap_ns = 0;
+	return code;
 }
 
 /* Flushes the output if all received frames are written, so that none is held back while the
@@ -164,6 +231,8 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 
 	if (code)
 		return code;
+	if (session->gone_ns && !response->error)
+		end_gap(session);
 	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_FRAME)
 		code = on_frame(session, response->frame);
 	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_CAPTURE) {
@@ -177,15 +246,23 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 static void tell_end(const struct session *session)
 {
 	const struct tw_capture_options *options = session->options;
+	uint64_t lost = session->lost_before + session->lost;
+	/* The last gap may have no end. */
+	uint32_t n_gaps = session->n_gaps + (session->gone_ns != 0);
+	uint64_t away_ns = session->away_ns +
+			   (session->gone_ns ? tw_clock_ns() - session->gone_ns : 0);
 
 	fprintf(stderr, "tapwall: %s: %s frame%s captured", tw_cleaned(options->workload).text,
 		tw_human_count(session->n_frames).text, session->n_frames == 1 ? "" : "s");
 	if (options->write)
 		fprintf(stderr, " in %s",
 			strcmp(options->write, "-") ? tw_cleaned(options->write).text : "stdout");
-	if (session->lost)
+	if (lost)
 		fprintf(stderr, "; %s %s not captured: the buffer was full",
-			tw_human_count(session->lost).text, session->lost == 1 ? "was" : "were");
+			tw_human_count(lost).text, lost == 1 ? "was" : "were");
+	if (n_gaps)
+		fprintf(stderr, "; frames are missing: the agent was gone %u time%s, for %s",
+			n_gaps, n_gaps == 1 ? "" : "s", tw_human_span((double)away_ns / 1e9).text);
 	fputc('\n', stderr);
 }
 
@@ -199,6 +276,8 @@ static int run(struct session *session)
 	const struct tw_agent_call call = {.socket = options->socket,
 		.answer = on_answer,
 		.begun = begun,
+		.again = again,
+		.stopped = is_stopped,
 		.arg = session,
 		.patient = true};
 	int code;

@@ -63,10 +63,21 @@ static void put_why(const Tapwall__V1__CapturedFrame *frame)
 	printf("%s%s%s\n", tw_style_on(TW_STYLE_DIM), text, tw_style_off());
 }
 
-void tw_capture_print(const Tapwall__V1__CapturedFrame *frame)
+const char *tw_capture_gap(uint64_t gap_ns, char *text)
+{
+	if (!gap_ns)
+		return NULL;
+	snprintf(text, TW_CAPTURE_GAP_MAX, "frames are missing here: the agent was gone for %s",
+		tw_human_span((double)gap_ns / 1e9).text);
+	return text;
+}
+
+void tw_capture_print(const Tapwall__V1__CapturedFrame *frame, uint64_t gap_ns)
 {
 	char text[256];
 
+	if (tw_capture_gap(gap_ns, text))
+		printf("%s%s%s\n", tw_style_on(TW_STYLE_WARN), text, tw_style_off());
 	if (frame->lost_before)
 		printf("%s%s frames are missing here%s\n", tw_style_on(TW_STYLE_WARN),
 			tw_human_count(frame->lost_before).text, tw_style_off());
@@ -102,7 +113,7 @@ static json_t *json_end(const struct tw_glance *glance, enum tw_dir end)
 		ports ? tw_json_u64(glance->port[end]) : json_null());
 }
 
-int tw_capture_print_json(const Tapwall__V1__CapturedFrame *frame)
+int tw_capture_print_json(const Tapwall__V1__CapturedFrame *frame, uint64_t gap_ns)
 {
 	struct tw_glance glance;
 	char number[4];
@@ -115,7 +126,7 @@ int tw_capture_print_json(const Tapwall__V1__CapturedFrame *frame)
 		"verdict", tw_json_text(frame->verdict), "reason", tw_json_text(frame->reason),
 		"rule", tw_json_text(frame->rule), "stage", tw_json_text(frame->stage), "len",
 		tw_json_u64(frame->len));
-	what = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "vlan",
+	what = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "vlan",
 		tw_json_u64(glance.vlan), "proto",
 		glance.has_proto ? tw_json_text(tw_tuple_proto_name(glance.proto, number))
 				 : json_null(),
@@ -123,7 +134,7 @@ int tw_capture_print_json(const Tapwall__V1__CapturedFrame *frame)
 		"tcp_flags", tw_json_text(tw_tcp_flags_text(glance.tcp_flags).text), "src_mac",
 		json_mac(glance.mac[TW_DIR_OUT]), "dst_mac", json_mac(glance.mac[TW_DIR_IN]),
 		"ethertype", tw_json_u64(glance.type), "lost_before",
-		tw_json_u64(frame->lost_before));
+		tw_json_u64(frame->lost_before), "gap_before_s", tw_json_s((double)gap_ns / 1e9));
 	return tw_report_json(tw_flow_proto_json(tw_json_merge(why, what),
 		glance.has_proto ? tw_tuple_proto_name(glance.proto, number) : "",
 		glance.icmp_type));

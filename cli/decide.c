@@ -32,7 +32,9 @@
 #define ENV_MAX	     384
 #define SILENCE_NS   15000000000u /* as TW_PEER_SILENCE_NS */
 #define FAR_WAIT_MS  1000
-#define ADDRESS_MAX  320
+#define SURE_NS \
+	1000000000u /* time after which the subscription has been accepted: a refusal comes at once */
+#define ADDRESS_MAX 320
 
 /* A command that decides a question. */
 struct command {
@@ -42,9 +44,18 @@ struct command {
 	uint64_t until_ns;
 };
 
+enum standing {
+	STANDING_FIRST,	 /* subscribed, but the agent may still refuse */
+	STANDING_AGAIN,	 /* the same after the agent was gone */
+	STANDING_JOINED, /* the agent has accepted the subscription */
+	STANDING_GONE,	 /* the agent has gone away */
+};
+
 struct session {
 	const struct tw_decide_options *options;
-	struct tw_link_client *client;
+	struct tw_link_client *client; /* NULL: the agent has gone away */
+	enum standing standing;
+	uint64_t asked_ns; /* time of the last subscription, or of the last attempt */
 	const char *
 		agent; /* agent to which tapwall-slowd passes requests; empty: agent's own socket */
 	struct command commands[COMMANDS_MAX];
@@ -54,7 +65,62 @@ struct session {
 	bool ended; /* end of stdin reached */
 };
 
+/* ---- an agent that goes away ---- */
+
+static int end_command(struct session *session, struct command *command, bool answers);
+
+/* Questions end with the agent that asked them, and so do their commands. */
+static void end_commands(struct session *session)
+{
+	for (size_t i = 0; i < COMMANDS_MAX; i++)
+		if (session->commands[i].fd >= 0)
+			end_command(session, &session->commands[i], false);
+}
+
+/* Called when the agent is gone, which is then waited for. */
+static void lose_agent(struct session *session)
+{
+	bool told = session->standing == STANDING_AGAIN;
+
+	end_commands(session);
+	tw_link_client_free(TW_TAKE_PTR(session->client));
+	session->standing = STANDING_GONE;
+	if (!told)
+		tw_agent_tell_gone(session->options->socket);
+}
+
+/* Handles an error of the connection. Returns 0 if the agent is waited for, otherwise an exit code. */
+static int end_connection(struct session *session, const struct tw_err *err)
+{
+	if (!tw_agent_is_gone(err->code))
+		return tw_agent_tell_unreachable(err);
+	lose_agent(session);
+	return 0;
+}
+
+/* Called when the agent has accepted the subscription. */
+static void join_agent(struct session *session)
+{
+	if (session->standing == STANDING_AGAIN)
+		tw_agent_tell_back(session->options->socket);
+	session->standing = STANDING_JOINED;
+}
+
+static bool is_sure(const struct session *session)
+{
+	return session->standing == STANDING_JOINED || tw_clock_ns() - session->asked_ns > SURE_NS;
+}
+
 /* ---- answers ---- */
+
+static int tell_closed(uint64_t id)
+{
+	fprintf(stderr,
+		"tapwall: %" PRIu64
+		": no such question is open: it is unknown, answered, or its time is over\n",
+		id);
+	return 0;
+}
 
 static int send_answer(struct session *session, Tapwall__V1__Answer *answer)
 {
@@ -62,13 +128,17 @@ static int send_answer(struct session *session, Tapwall__V1__Answer *answer)
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
 	struct tw_err err = {0};
 
+	/* Questions end with the agent that asked them. */
+	if (!session->client)
+		return tell_closed(answer->id);
 	body.n_answers = 1;
 	body.answers = &answer;
 	request.id = answer->id;
 	request.agent = (char *)(uintptr_t)session->agent;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_ANSWER;
 	request.answer = &body;
-	return tw_link_send(session->client, &request, &err) < 0 ? tw_report_err(&err) : 0;
+	return tw_link_send(session->client, &request, &err) < 0 ? end_connection(session, &err)
+								 : 0;
 }
 
 const char *const tw_decide_scopes[] = {"connection", "pair", "policy", NULL};
@@ -260,18 +330,19 @@ static int on_response(struct session *session, Tapwall__V1__Response *response)
 {
 	struct tw_err err = {0};
 
+	if (response->error && session->standing != STANDING_FIRST &&
+		tw_agent_is_away(response->error, session->agent)) {
+		lose_agent(session);
+		return 0;
+	}
 	if (response->error) {
 		tw_err_set(&err, -response->error->code, response->error->place,
 			response->error->hint, "%s", response->error->text);
 		return tw_report_err(&err);
 	}
+	join_agent(session);
 	if (response->body_case == TAPWALL__V1__RESPONSE__BODY_ANSWERED) {
-		if (response->answered->refused)
-			fprintf(stderr,
-				"tapwall: %" PRIu64
-				": no such question is open: it is unknown, answered, or its time is over\n",
-				response->id);
-		return 0;
+		return response->answered->refused ? tell_closed(response->id) : 0;
 	}
 	if (response->body_case != TAPWALL__V1__RESPONSE__BODY_QUESTION)
 		return response->last ? TW_AGENT_ENOUGH : 0;
@@ -290,15 +361,13 @@ static int receive(struct session *session)
 
 		if (code == -EAGAIN || code == -EINTR)
 			return 0;
-		if (code < 0) {
-			tw_report_err(&err);
-			return TW_EXIT_NO_AGENT;
-		}
+		if (code < 0)
+			return end_connection(session, &err);
 		if (!session->options->json)
 			tw_link_clean(&response->base);
 		ret = on_response(session, response);
 		tapwall__v1__response__free_unpacked(response, NULL);
-	} while (!ret && tw_link_client_has_more(session->client));
+	} while (!ret && session->client && tw_link_client_has_more(session->client));
 	return ret;
 }
 
@@ -322,43 +391,70 @@ static int connect_far(struct session *session, struct tw_err *err)
 	return tw_link_connect_far(address, identity, &session->client, err);
 }
 
-/* Connects. Returns an exit code. */
-static int connect_any(struct session *session)
+/* Connects. Returns 0 or a negative errno with `err` filled in. */
+static int connect_any(struct session *session, struct tw_err *err)
 {
-	const struct tw_decide_options *options = session->options;
-	bool far = options->connect;
-	struct tw_err err = {0};
-	int code;
-
-	if (far && strncmp(options->socket, TW_AGENT_SCHEME, strlen(TW_AGENT_SCHEME)) != 0)
-		return tw_report_error(TW_EXIT_USAGE, "--connect",
-			"add --socket agent:NAME; tapwall agents lists the names",
-			"needs the name of an agent");
-	code = far ? connect_far(session, &err)
-		   : tw_agent_connect(options->socket, &session->client, &session->agent, &err);
-	if (code == -EKEYREJECTED) {
-		tw_report_err(&err);
-		return TW_EXIT_NO;
-	}
-	return code < 0 ? tw_agent_tell_unreachable(&err) : TW_EXIT_OK;
+	return session->options->connect ? connect_far(session, err)
+					 : tw_agent_connect(session->options->socket,
+						   &session->client, &session->agent, err);
 }
 
-static int subscribe(struct session *session)
+/* Connects and subscribes. Returns 0, or a negative errno with `err` filled in; the client is then NULL. */
+static int subscribe(struct session *session, struct tw_err *err)
 {
-	const struct tw_decide_options *options = session->options;
 	Tapwall__V1__DecideRequest body = TAPWALL__V1__DECIDE_REQUEST__INIT;
 	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
-	struct tw_err err = {0};
-	int code = connect_any(session);
+	int code;
 
-	if (code)
+	session->asked_ns = tw_clock_ns();
+	code = connect_any(session, err);
+	if (code < 0)
 		return code;
-	body.window = options->window;
+	body.window = session->options->window;
 	request.id = SUBSCRIPTION;
 	request.agent = (char *)(uintptr_t)session->agent;
 	request.body_case = TAPWALL__V1__REQUEST__BODY_DECIDE;
 	request.decide = &body;
-	return tw_link_send(session->client, &request, &err) < 0 ? tw_report_err(&err) : 0;
+	code = tw_link_send(session->client, &request, err);
+	if (code < 0)
+		tw_link_client_free(TW_TAKE_PTR(session->client));
+	return code;
+}
+
+/* Prints why no subscription is possible. Returns an exit code. */
+static int tell_refused(const struct tw_err *err)
+{
+	if (err->code != -EKEYREJECTED)
+		return tw_agent_tell_unreachable(err);
+	tw_report_err(err);
+	return TW_EXIT_NO;
+}
+
+/* Subscribes for the first time. Returns an exit code. */
+static int begin(struct session *session)
+{
+	const struct tw_decide_options *options = session->options;
+	struct tw_err err = {0};
+
+	if (options->connect &&
+		strncmp(options->socket, TW_AGENT_SCHEME, strlen(TW_AGENT_SCHEME)) != 0)
+		return tw_report_error(TW_EXIT_USAGE, "--connect",
+			"add --socket agent:NAME; tapwall agents lists the names",
+			"needs the name of an agent");
+	return subscribe(session, &err) < 0 ? tell_refused(&err) : TW_EXIT_OK;
+}
+
+/* Tries to reach an agent that has gone away. Returns an exit code if it would refuse again. */
+static int try_again(struct session *session)
+{
+	struct tw_err err = {0};
+	int code = subscribe(session, &err);
+
+	if (code == -EKEYREJECTED || code == -EACCES || code == -ENOMEM)
+		return tell_refused(&err);
+	if (!code)
+		session->standing = STANDING_AGAIN;
+	return 0;
 }
 
 /* Ends commands that have finished or whose question has timed out. Returns the ms until the next
@@ -386,19 +482,48 @@ static int tend_commands(struct session *session, const struct pollfd *fds, int 
  * closes a socket of this host if the other end dies, but a connection to another machine may stay open. */
 static bool is_silent(const struct session *session)
 {
-	return session->options->connect &&
+	return session->options->connect && session->client &&
 	       tw_clock_ns() - tw_link_client_heard_ns(session->client) > SILENCE_NS;
+}
+
+/* Returns the maximum of ms to wait for events; -1: no limit. */
+static int limit_wait(const struct session *session)
+{
+	if (session->options->connect)
+		return FAR_WAIT_MS;
+	if (!session->client)
+		return TW_AGENT_AGAIN_MS;
+	return session->standing == STANDING_JOINED ? -1 : (int)(SURE_NS / 1000000);
+}
+
+/* Handles what time brings: silence of the slow path, an attempt to reach the agent. */
+static int tend_agent(struct session *session)
+{
+	uint64_t pause_ms = session->options->connect ? FAR_WAIT_MS : TW_AGENT_AGAIN_MS;
+
+	if (is_silent(session)) {
+		lose_agent(session);
+		return 0;
+	}
+	if (session->client) {
+		if (is_sure(session))
+			join_agent(session);
+		return 0;
+	}
+	if (tw_clock_ns() - session->asked_ns < pause_ms * 1000000)
+		return 0;
+	return try_again(session);
 }
 
 static int turn(struct session *session, struct pollfd *fds, int *wait_ms)
 {
 	bool reads = !session->options->exec;
-	int code = 0;
+	int code = 0, limit_ms = limit_wait(session);
 
-	if (session->options->connect && (*wait_ms < 0 || *wait_ms > FAR_WAIT_MS))
-		*wait_ms = FAR_WAIT_MS;
-
-	fds[0] = (struct pollfd){tw_link_client_fd(session->client), POLLIN, 0};
+	if (limit_ms >= 0 && (*wait_ms < 0 || *wait_ms > limit_ms))
+		*wait_ms = limit_ms;
+	fds[0] = (struct pollfd){
+		session->client ? tw_link_client_fd(session->client) : -1, POLLIN, 0};
 	fds[1] = (struct pollfd){reads ? STDIN_FILENO : -1, POLLIN, 0};
 	for (size_t i = 0; i < COMMANDS_MAX; i++)
 		fds[2 + i] = (struct pollfd){session->commands[i].fd, POLLIN, 0};
@@ -409,10 +534,7 @@ static int turn(struct session *session, struct pollfd *fds, int *wait_ms)
 	if (!code && fds[1].revents)
 		code = on_stdin(session);
 	*wait_ms = tend_commands(session, fds, &code);
-	if (!code && is_silent(session))
-		return tw_report_error(
-			TW_EXIT_NO_AGENT, session->options->connect, NULL, "sent nothing for 15 s");
-	return code;
+	return code ? code : tend_agent(session);
 }
 
 int tw_decide_run(const void *values)
@@ -427,12 +549,10 @@ int tw_decide_run(const void *values)
 	if (options->exec && options->json)
 		return tw_report_error(TW_EXIT_USAGE, "--json", "leave one of them out",
 			"cannot be used with --exec");
-	code = subscribe(&session);
+	code = begin(&session);
 	while (!code && !session.ended)
 		code = turn(&session, fds, &wait_ms);
-	for (size_t i = 0; i < COMMANDS_MAX; i++)
-		if (session.commands[i].fd >= 0)
-			end_command(&session, &session.commands[i], false);
+	end_commands(&session);
 	tw_link_client_free(session.client);
 	return code == TW_AGENT_ENOUGH ? TW_EXIT_OK : code;
 }

@@ -87,4 +87,5 @@ static const struct tw_args_example decide_examples[] = {
 	"certificate for *--cert*.\n\n"                                             \
 	"If no answer comes in time, _options: {ask: {on-timeout}}_ of the policy " \
 	"decides. Several deciders share the questions. The command runs until "    \
-	"stdin ends."
+	"stdin ends. If the agent goes away, its questions end, and the command "   \
+	"waits for it to return."

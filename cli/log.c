@@ -166,7 +166,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 }
 
 /* After a restart, the agent remembers events since then; those that were shown are left out. */
-static void again(void *arg)
+static bool again(void *arg)
 {
 	struct view *view = arg;
 
@@ -174,6 +174,7 @@ static void again(void *arg)
 	view->request->limit = 0;
 	if (view->from_us <= view->last_us)
 		view->from_us = view->last_us + 1;
+	return true;
 }
 
 static void print_nothing(const struct view *view)

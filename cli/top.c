@@ -40,12 +40,13 @@ static void failed(void *arg)
 }
 
 /* Called when the agent has gone away. The next interval begins anew. */
-static void again(void *arg)
+static bool again(void *arg)
 {
 	struct session *session = arg;
 
 	tw_top_clear(&session->top);
 	session->client = NULL;
+	return true;
 }
 
 static int print_text(const struct session *session)

@@ -143,6 +143,7 @@ static void put_packet(struct tw_buf *out, uint32_t interface, const struct tw_p
 	put32(out, note->wire_len);
 	put_padded(out, note->data, note->len);
 	put_text(out, OPTION_COMMENT, note->comment);
+	put_text(out, OPTION_COMMENT, note->gap);
 	put_option(out, PACKET_FLAGS, &flags, sizeof(flags));
 	if (note->lost)
 		put_option(out, PACKET_LOST, &note->lost, sizeof(note->lost));

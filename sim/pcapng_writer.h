@@ -22,6 +22,8 @@ struct tw_pcapng_note {
 	const char *description; /* description of the interface, used at its first packet */
 	enum tw_dir dir;	 /* seen from the workload: out is outbound, in inbound */
 	const char *comment;
+	const char
+		*gap; /* a second comment, about what is missing before this packet; NULL: none */
 	const uint8_t *data;
 	uint32_t len;
 	uint32_t wire_len;

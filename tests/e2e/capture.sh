@@ -162,12 +162,17 @@ check "while the capture goes on" kill -0 "$late"
 
 # A shut port, and the state left by a killed agent.
 record three tap3
+three=$child
 check "a port of no workload is captured by its name" within 20 captured_at 1
 in_guest 3 "$traffic" connect udp 10.0.0.12 9 >/dev/null 2>&1
 check "with the reason for what passes it" within 20 noted three 'verdict=allow reason=unclaimed'
 stop_agent KILL
 equal "an agent that is killed leaves its captures" 1 "$(flag)"
-check "whose clients are told" within 20 grep -q 'the agent closed the connection' "$lab/three.err"
+check "whose clients are told" within 20 grep -q 'the agent is gone' "$lab/three.err"
+check "one that is ended meanwhile ends well" stop "$three"
+check "and says what is missing" grep -q 'captured in .*; frames are missing: the agent was gone 1 time' "$lab/three.err"
+check "its file is whole" noted three 'verdict=allow reason=unclaimed'
+stop "$late"
 start_agent --policy "$lab/policy.yaml"
 equal "the next one clears them" "0 0" "$(capturing) $(flag)"
 check "nobody of this name: no" sh -c "! '$TW_BUILD/tapwall' capture nobody --socket '$socket'"
