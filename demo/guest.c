@@ -222,6 +222,8 @@ int main(int argc, char **argv)
 			strerror(-fd));
 		return EXIT_UNREACHABLE;
 	}
+	/* Of a command that does not end, the output up to there is printed. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (wait)
 		return wait_ready(fd, now_ms() + seconds * 1000);
 	return run(fd, seconds, argv + optind + 1, argc - optind - 1);
