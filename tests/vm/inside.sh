@@ -16,13 +16,15 @@ tc() {
 	/bin/tc "$@"
 }
 
-# check TEXT COMMAND…: passes if the command succeeds; otherwise prints its output.
+# check TEXT COMMAND…: passes if the command succeeds; otherwise prints its output. If `shown` is set, a check that passes
+# prints so many characters of the output's last line.
 check() {
 	what=$1
 	shift
 	n=$((n + 1))
 	if "$@" >/tmp/check.out 2>&1; then
-		echo "ok $n - $what"
+		last=$([ -z "${shown:-}" ] || tail -n 1 /tmp/check.out | cut -c "1-$shown")
+		echo "ok $n - $what${last:+: $last}"
 	else
 		echo "not ok $n - $what"
 		sed 's/^/# /' /tmp/check.out
