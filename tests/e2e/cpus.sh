@@ -67,7 +67,7 @@ start_agent --policy "$lab/one.yaml" --max-connections 2048
 drive churn 100 tap3
 [ "$?" != 77 ] || {
 	echo "1..0 # SKIP one CPU only"
-	exit 77
+	exit 0
 }
 
 # Meanwhile policies change, and guest 1 moves between ports.

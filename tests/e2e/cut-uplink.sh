@@ -66,7 +66,7 @@ if [ "$(tapwall status --json | jq '.asks_bridges and .attach == "tcx"')" != tru
 	echo "1..0 # SKIP this kernel's bridges cannot be asked"
 	stop_agent
 	release
-	exit 77
+	exit 0
 fi
 check "up0 is an uplink" within 20 uplinks_are up0
 begin beyond echo echo tcp 7000

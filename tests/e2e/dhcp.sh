@@ -11,7 +11,7 @@ busybox=$(command -v busybox) || busybox=
 for applet in udhcpc udhcpd; do
 	if ! $busybox --list 2>/dev/null | grep -qx "$applet"; then
 		echo "1..0 # SKIP no busybox with $applet"
-		exit 77
+		exit 0
 	fi
 done
 

@@ -10,7 +10,7 @@
 for program in dnsmasq dhclient; do
 	if ! command -v $program >/dev/null; then
 		echo "1..0 # SKIP no $program"
-		exit 77
+		exit 0
 	fi
 done
 # AppArmor profiles apply to a program's path, and do not allow the test's files: run copies.

@@ -9,7 +9,7 @@
 
 [ -c /dev/net/tun ] || {
 	echo "1..0 # SKIP no /dev/net/tun here"
-	exit 77
+	exit 0
 }
 make_host
 make_guest 1

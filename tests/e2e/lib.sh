@@ -13,7 +13,7 @@ set -u
 
 [ "$(id -u)" = 0 ] || {
 	echo "1..0 # SKIP not root: cannot make network namespaces"
-	exit 77
+	exit 0
 }
 
 tapwalld=$TW_BUILD/tapwalld
@@ -187,7 +187,7 @@ make_host() {
 	must mkdir "$lab/bpffs" "$lab/state"
 	if ! mount -t bpf none "$lab/bpffs"; then
 		echo "1..0 # SKIP cannot mount a BPF file system"
-		exit 77
+		exit 0
 	fi
 	must ip netns add "$ns-host"
 	must on_host sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
@@ -275,7 +275,7 @@ start_agent() { # OPTIONS…
 	within 60 answers && return
 	if grep -q 'kernel lacks\|not permitted' "$lab/agent.log"; then
 		echo "1..0 # SKIP $(tail -n 1 "$lab/agent.log")"
-		exit 77
+		exit 0
 	fi
 	bail "the agent answers" "$(cat "$lab/agent.log")"
 }

@@ -12,7 +12,7 @@ make_host
 for port in tap1 tap2 up0; do
 	if ! on_host ip tuntap add dev $port mode tap vnet_hdr; then
 		echo "1..0 # SKIP cannot make taps"
-		exit 77
+		exit 0
 	fi
 	ip -n "$ns-host" link set $port master br0 up
 done

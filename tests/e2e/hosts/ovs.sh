@@ -14,12 +14,12 @@ schema=/usr/share/openvswitch/vswitch.ovsschema
 for tool in ovsdb-tool ovsdb-server ovs-vswitchd ovs-vsctl; do
 	command -v $tool >/dev/null || {
 		echo "1..0 # SKIP no $tool"
-		exit 77
+		exit 0
 	}
 done
 [ -c /dev/net/tun ] && [ -f $schema ] || {
 	echo "1..0 # SKIP no /dev/net/tun, or no $schema"
-	exit 77
+	exit 0
 }
 export OVS_RUNDIR="$lab" OVS_LOGDIR="$lab" OVS_DBDIR="$lab"
 

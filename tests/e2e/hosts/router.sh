@@ -11,7 +11,7 @@
 for tool in dnsmasq busybox; do
 	command -v $tool >/dev/null || {
 		echo "1..0 # SKIP no $tool"
-		exit 77
+		exit 0
 	}
 done
 
