@@ -10,6 +10,7 @@
 #include "base/log.h"
 
 #define READ_BYTES 65536
+#define OUT_KEPT   ((size_t)1 << 20) /* bytes of memory for answers that a client keeps */
 
 /* An answer in progress. */
 struct answer {
@@ -83,7 +84,11 @@ static int flush_out(struct client *client)
 		client->moved_ns = tw_clock_ns();
 	}
 	client->sent = 0;
-	tw_buf_reset(&client->out);
+	/* The memory of a large answer must not stay for as long as the client does. */
+	if (client->out.max > OUT_KEPT)
+		tw_buf_done(&client->out);
+	else
+		tw_buf_reset(&client->out);
 	return 0;
 }
 
@@ -94,6 +99,7 @@ struct share {
 	unsigned int n_clients;
 	unsigned int n_answers;
 	size_t in_bytes;
+	size_t out_bytes;
 };
 
 static bool is_of(const struct client *client, const uint32_t *user)
@@ -110,6 +116,7 @@ static struct share share_of(const struct tw_server *server, const uint32_t *use
 			share.n_clients++;
 			share.n_answers += client->n_answers;
 			share.in_bytes += client->in.max;
+			share.out_bytes += client->out.max;
 		}
 	return share;
 }
@@ -268,6 +275,30 @@ static bool may_stream(const struct client *client)
 			       TW_SERVER_USER_ANSWERS);
 }
 
+/* True if answers that the client's user, or all users but root, have not read take too much memory. */
+static bool is_behind(const struct client *client)
+{
+	uint32_t user = client->stream->user;
+
+	return share_of(client->server, &user).out_bytes > TW_SERVER_USER_OUT_MAX ||
+	       (user && share_of(client->server, NULL).out_bytes > TW_SERVER_OUT_MAX);
+}
+
+static int refuse_request(struct client *client, uint64_t id)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__Error error = TAPWALL__V1__ERROR__INIT;
+
+	error.code = EBUSY;
+	error.place = (char *)(uintptr_t) "request";
+	error.text = (char *)(uintptr_t) "large answers have not been read yet";
+	error.hint = (char *)(uintptr_t) "try again later";
+	response.id = id;
+	response.last = true;
+	response.error = &error;
+	return tw_link_pack(&client->out, &response.base);
+}
+
 /* Takes one whole request, if there is one, and starts its answer. Returns 1 if it took one, 0, or
  * a negative errno. */
 static int take_request(struct client *client)
@@ -290,11 +321,15 @@ static int take_request(struct client *client)
 	answer = &client->answers[client->n_answers];
 	*answer = (struct answer){0};
 	client->server->user = client->stream->user;
-	ret = options->start(
-		options->context, client->role, request, &client->out, &answer->responses);
+	/* A large request is in memory twice only here. */
+	drop_in(client, (size_t)len);
+	if (is_behind(client))
+		ret = refuse_request(client, request->id);
+	else
+		ret = options->start(
+			options->context, client->role, request, &client->out, &answer->responses);
 	tapwall__v1__request__free_unpacked(request, NULL);
 	client->n_answers += answer->responses != NULL;
-	drop_in(client, (size_t)len);
 	return ret < 0 ? ret : 1;
 }
 

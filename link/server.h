@@ -14,6 +14,8 @@
  *             together: TW_SERVER_CLIENTS and TW_SERVER_IN_MAX.
  *             Beyond a limit, a new client replaces one of the user's idle clients, or the one
  *             with the oldest unfinished request; bytes are freed in the same way.
+ *             Answers that were not read: beyond TW_SERVER_USER_OUT_MAX bytes of a user, or
+ *             TW_SERVER_OUT_MAX bytes of all users but root, requests are refused with EBUSY.
  *             Times: a request must be complete within TW_SERVER_FRAME_NS. A client is closed if it
  *             takes nothing of its answer for TW_SERVER_STALL_NS, or sends no request for
  *             TW_SERVER_IDLE_NS. A client that follows the log or captures may read slowly: it
@@ -41,6 +43,8 @@
 #define TW_SERVER_IN_MAX	(160u << 20)
 #define TW_SERVER_USER_IN_MAX	(96u << 20) /* a request of full size, and part of another */
 #define TW_SERVER_OUT_SOFT	(256u << 10)
+#define TW_SERVER_USER_OUT_MAX	(64u << 20) /* the answer that exceeds it has up to 72 MiB */
+#define TW_SERVER_OUT_MAX	(96u << 20)
 #define TW_SERVER_FRAME_NS	10000000000u
 #define TW_SERVER_STALL_NS	60000000000u
 #define TW_SERVER_IDLE_NS	600000000000u

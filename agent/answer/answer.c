@@ -46,7 +46,7 @@ static bool know_sha256(struct tw_answer_ctx *ctx)
 	if (!inforce)
 		return false;
 	if (ctx->sha256_mark != inforce->mark &&
-		tw_digest_make(inforce->text, inforce->text_len, ctx->sha256) < 0)
+		tw_digest_make(inforce->text->bytes, inforce->text->len, ctx->sha256) < 0)
 		return false;
 	ctx->sha256_mark = inforce->mark;
 	return true;
@@ -162,8 +162,8 @@ static int answer_policy(
 		tw_err_set(&err, -ENOENT, "policy", "apply one", "no policy is in force");
 		return tw_answer_error(out, request->id, &response, &err);
 	}
-	policy.text.data = (uint8_t *)ctx->enforcement->inforce->text;
-	policy.text.len = ctx->enforcement->inforce->text_len;
+	policy.text.data = (uint8_t *)ctx->enforcement->inforce->text->bytes;
+	policy.text.len = ctx->enforcement->inforce->text->len;
 	policy.source = ctx->enforcement->inforce->source;
 	policy.generation = ctx->enforcement->inforce->generation;
 	ret = add_learned(ctx->enforcement->inforce, &learned, &policy);

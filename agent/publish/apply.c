@@ -2,6 +2,7 @@
 #include "agent/publish/apply.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -212,6 +213,9 @@ void tw_apply_done(struct tw_apply *apply)
 	tw_draft_done(&apply->draft);
 	tw_diags_done(&apply->diags);
 	tw_applied_done(&apply->applied);
+	/* Gives the kernel back the memory that reading a large text took. */
+	if (apply->order.len >= LARGE)
+		malloc_trim(0);
 }
 
 /* ---- orders, and the thread that reads them ---- */
@@ -222,8 +226,9 @@ struct tw_apply_job {
 	struct tw_work work; /* first, so that the thread finds the job */
 	struct tw_apply_job *next;
 	struct tw_enforcement *enforcement; /* the thread does not touch it */
-	struct tw_apply apply;		    /* its order points to the four strings */
-	char *text;
+	struct tw_apply apply;		    /* its order points to text and strings */
+	char *text;			    /* as it came; NULL: the policy was read */
+	struct tw_shared_text *shared;	    /* the text that the policy has; NULL: none yet */
 	char *source;
 	char *author;
 	char *comment;
@@ -249,20 +254,36 @@ static void job_free(struct tw_apply_job *job)
 		return;
 	tw_apply_done(&job->apply);
 	free(job->text);
+	tw_shared_text_free(job->shared);
 	free(job->source);
 	free(job->author);
 	free(job->comment);
 	free(job);
 }
 
+/* Frees the text as it came, because the policy that was read has a copy. */
+static void drop_text(struct tw_apply_job *job)
+{
+	const struct tw_inforce *read = job->apply.draft.inforce;
+
+	if (!read)
+		return;
+	job->shared = tw_shared_text_ref(read->text);
+	job->apply.order.text = job->shared->bytes;
+	free(job->text);
+	job->text = NULL;
+}
+
 static void do_step(struct tw_work *work)
 {
 	struct tw_apply_job *job = (struct tw_apply_job *)work;
 
-	if (job->step == STEP_READ)
+	if (job->step == STEP_READ) {
 		read_policy(&job->apply);
-	else
+		drop_text(job);
+	} else {
 		job->check_code = look_for_warnings(&job->apply);
+	}
 }
 
 static void submit(struct tw_apply_job *job, enum step step)
@@ -469,9 +490,7 @@ static void return_if_over(struct tw_enforcement *enforcement)
 {
 	struct tw_confirm *confirm = enforcement->confirm;
 	char why[TW_CONFIRM_WHY_MAX];
-	const struct tw_apply_order order = {.text = confirm->text,
-		.by = {.comment = why},
-		.len = confirm->len,
+	struct tw_apply_order order = {.by = {.comment = why},
 		.source = confirm->source,
 		.file_mark = confirm->file_mark,
 		.adopt = true,
@@ -481,6 +500,8 @@ static void return_if_over(struct tw_enforcement *enforcement)
 	if (!tw_apply_is_idle(enforcement) || !tw_confirm_is_over(confirm))
 		return;
 	tw_confirm_why(confirm, why);
+	order.text = confirm->text->bytes;
+	order.len = confirm->text->len;
 	if (tw_apply_begin(enforcement, &order, NULL, NULL) < 0)
 		tw_confirm_retry(confirm);
 }

@@ -17,9 +17,10 @@
 
 static void drop_previous(struct tw_confirm *confirm)
 {
-	free(confirm->text);
+	tw_shared_text_free(confirm->text);
 	free(confirm->source);
-	confirm->text = confirm->source = NULL;
+	confirm->text = NULL;
+	confirm->source = NULL;
 	confirm->tripped[0] = '\0';
 	confirm->pending = false;
 }
@@ -36,12 +37,12 @@ void tw_confirm_done(struct tw_confirm *confirm)
 	forget_return(confirm);
 }
 
-static int set_previous(struct tw_confirm *confirm, const char *text, size_t len,
-	const char *source, uint64_t file_mark)
+/* Takes over one reference to the text, which is NULL if memory ran out. */
+static int set_previous(struct tw_confirm *confirm, struct tw_shared_text *text, const char *source,
+	uint64_t file_mark)
 {
-	confirm->text = tw_strndup(text, len);
+	confirm->text = text;
 	confirm->source = tw_strdup(source);
-	confirm->len = len;
 	confirm->file_mark = file_mark;
 	if (confirm->text && confirm->source)
 		return 0;
@@ -56,9 +57,9 @@ void tw_confirm_load(struct tw_enforcement *enforcement)
 	const char *source = json_string_value(json_object_get(root, "source"));
 
 	if (source && json_is_string(text) &&
-		!set_previous(enforcement->confirm, json_string_value(text),
-			json_string_length(text), source,
-			(uint64_t)json_integer_value(json_object_get(root, "file_mark"))))
+		!set_previous(enforcement->confirm,
+			tw_shared_text_new(json_string_value(text), json_string_length(text)),
+			source, (uint64_t)json_integer_value(json_object_get(root, "file_mark"))))
 		enforcement->confirm->pending = true;
 	json_decref(root);
 	if (!enforcement->confirm->pending &&
@@ -84,8 +85,8 @@ static int write_file(struct tw_enforcement *enforcement, struct tw_err *err)
 {
 	const struct tw_confirm *confirm = enforcement->confirm;
 	int ret = tw_sealed_write(enforcement->store, TW_STORE_CONFIRM,
-		json_pack("{s:s#, s:s, s:I}", "text", confirm->text, confirm->len, "source",
-			confirm->source, "file_mark", (json_int_t)confirm->file_mark),
+		json_pack("{s:s#, s:s, s:I}", "text", confirm->text->bytes, confirm->text->len,
+			"source", confirm->source, "file_mark", (json_int_t)confirm->file_mark),
 		err);
 
 	return ret ? ret : tw_present_note(enforcement->store, TW_STORE_CONFIRM, 1, err);
@@ -111,7 +112,7 @@ int tw_confirm_begin(struct tw_enforcement *enforcement, struct tw_err *err)
 		return tw_err_set(err, -ENOENT, "confirm", "apply it without --confirm",
 			"no policy is in force to return to");
 	ret = set_previous(
-		confirm, inforce->text, inforce->text_len, inforce->source, inforce->file_mark);
+		confirm, tw_shared_text_ref(inforce->text), inforce->source, inforce->file_mark);
 	if (ret < 0)
 		return tw_err_set(err, ret, "confirm", NULL, "out of memory");
 	ret = write_file(enforcement, err);

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/state/shared_text.h"
 #include "base/err.h"
 
 #define TW_CONFIRM_MAX_S    86400
@@ -31,8 +32,7 @@ struct tw_confirm {
 	uint64_t until_ns;		  /* when to return; 0: as soon as possible */
 	char tripped[TW_CONFIRM_WHY_MAX]; /* reason to return before until_ns; empty: none */
 	/* The policy to return to. */
-	char *text;
-	size_t len;
+	struct tw_shared_text *text;
 	char *source;
 	uint64_t file_mark; /* see struct tw_inforce */
 	/* The last return, until another policy is applied. */

@@ -39,8 +39,8 @@ void tw_expiry_tick(struct tw_enforcement *enforcement)
 	enforcement->expire_ns = tw_clock_ns() + RETRY_NS;
 	inforce = tw_inforce_ref(enforcement->inforce);
 	log_ended(inforce->written, now);
-	order.text = inforce->text;
-	order.len = inforce->text_len;
+	order.text = inforce->text->bytes;
+	order.len = inforce->text->len;
 	order.source = inforce->source;
 	order.file_mark = inforce->file_mark;
 	tw_apply_begin(enforcement, &order, NULL, NULL);

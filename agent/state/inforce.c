@@ -10,11 +10,6 @@
 #include "base/clock.h"
 #include "base/mac.h"
 
-struct text {
-	const char *at;
-	size_t len;
-};
-
 static int compare_tails(const void *a, const void *b)
 {
 	const struct tw_mac_row *left = a, *right = b;
@@ -43,9 +38,10 @@ static int index_macs(struct tw_inforce *inforce)
 	return 0;
 }
 
-/* Makes the state of a policy. Takes over one reference to each of `written` and `policy`. */
-static int new_inforce(struct tw_policy *written, struct tw_policy *policy, struct text text,
-	const char *source, struct tw_inforce **ret)
+/* Makes the state of a policy. Takes over one reference to each of `written`, `policy` and `text`, which may be NULL if
+ * memory ran out. */
+static int new_inforce(struct tw_policy *written, struct tw_policy *policy,
+	struct tw_shared_text *text, const char *source, struct tw_inforce **ret)
 {
 	tw_auto(tw_inforce) struct tw_inforce *inforce = tw_alloc(sizeof(*inforce));
 	int err;
@@ -53,21 +49,23 @@ static int new_inforce(struct tw_policy *written, struct tw_policy *policy, stru
 	if (!inforce) {
 		tw_policy_free(written);
 		tw_policy_free(policy);
+		tw_shared_text_free(text);
 		return -ENOMEM;
 	}
 	inforce->refs = 1;
 	inforce->since_ns = tw_clock_ns();
 	inforce->written = written;
 	inforce->policy = policy;
-	inforce->text = tw_strndup(text.at, text.len);
-	inforce->text_len = text.len;
-	inforce->mark = tw_policy_text_mark(text.at, text.len);
+	inforce->text = text;
+	if (!text)
+		return -ENOMEM;
+	inforce->mark = tw_policy_text_mark(text->bytes, text->len);
 	inforce->source = tw_strdup(source);
 	inforce->slots = tw_alloc_array(
 		tw_policy_n_rules(inforce->policy) + 1, sizeof(*inforce->slots));
 	inforce->images = tw_alloc_array(
 		tw_policy_n_vnics(inforce->policy), sizeof(*inforce->images));
-	if (!inforce->text || !inforce->source || !inforce->slots || !inforce->images)
+	if (!inforce->source || !inforce->slots || !inforce->images)
 		return -ENOMEM;
 	err = index_macs(inforce);
 	if (err < 0)
@@ -80,15 +78,15 @@ int tw_inforce_new(const char *text, size_t len, const char *source, const struc
 	int64_t now_s, struct tw_diags *diags, struct tw_inforce **ret)
 {
 	struct tw_policy *policy = NULL;
-	int err = old ? tw_policy_reread(
-				old->written, old->text, old->text_len, text, len, &policy, diags)
+	int err = old ? tw_policy_reread(old->written, old->text->bytes, old->text->len, text, len,
+				&policy, diags)
 		      : tw_policy_read_unchecked(text, len, NULL, 0, &policy, diags);
 
 	if (!err)
 		tw_policy_expire(policy, now_s);
 	return err ? err
-		   : new_inforce(
-			     tw_policy_ref(policy), policy, (struct text){text, len}, source, ret);
+		   : new_inforce(tw_policy_ref(policy), policy, tw_shared_text_new(text, len),
+			     source, ret);
 }
 
 int tw_inforce_learn(const struct tw_inforce *from, const struct tw_learned *learned, size_t n,
@@ -101,8 +99,8 @@ int tw_inforce_learn(const struct tw_inforce *from, const struct tw_learned *lea
 	if (err)
 		return err;
 	err = new_inforce(tw_policy_ref(from->written),
-		policy ? policy : tw_policy_ref(from->written),
-		(struct text){from->text, from->text_len}, from->source, &inforce);
+		policy ? policy : tw_policy_ref(from->written), tw_shared_text_ref(from->text),
+		from->source, &inforce);
 	if (err)
 		return err;
 	inforce->learned = tw_alloc_array(n, sizeof(*learned));
@@ -128,7 +126,7 @@ void tw_inforce_free(struct tw_inforce *inforce)
 	tw_compiler_free(inforce->compiler);
 	tw_policy_free(inforce->written);
 	tw_policy_free(inforce->policy);
-	free(inforce->text);
+	tw_shared_text_free(inforce->text);
 	free(inforce->source);
 	free(inforce->slots);
 	free(inforce->images);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/state/shared_text.h"
 #include "base/cleanup.h"
 #include "policy/policy.h"
 
@@ -17,8 +18,7 @@ struct tw_inforce {
 	unsigned int refs;
 	struct tw_policy *written; /* as in its text, without learned addresses */
 	struct tw_policy *policy;  /* enforced; equals `written` if nothing was learned */
-	char *text;
-	size_t text_len;
+	struct tw_shared_text *text;
 	char *source;		      /* name given by the client, usually a file */
 	uint64_t mark;		      /* tw_policy_text_mark() of its text */
 	uint64_t file_mark;	      /* mark of the --policy file when this took effect; 0: none */

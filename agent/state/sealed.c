@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,50 +15,69 @@
  * covers. */
 #define SEAL	   "{\"version\":1,\"sum\":\""
 #define SUM_DIGITS 16
-#define SEAL_LEN   (sizeof(SEAL) - 1 + SUM_DIGITS)
+#define BODY_AT	   (sizeof(SEAL) - 1 + SUM_DIGITS + 2)
+
+struct seal {
+	char text[BODY_AT + 1];
+};
+
+static struct seal seal_of(const char *body, size_t len)
+{
+	struct seal seal;
+
+	snprintf(seal.text, sizeof(seal.text), "%s%016" PRIx64 "\",", SEAL,
+		tw_table_hash(body, len, 0));
+	return seal;
+}
 
 void tw_sealed_add(struct tw_buf *out, const char *body, size_t len)
 {
-	char seal[SEAL_LEN + 3];
-
-	snprintf(seal, sizeof(seal), "%s%016" PRIx64 "\",", SEAL, tw_table_hash(body, len, 0));
-	tw_buf_adds(out, seal);
+	tw_buf_adds(out, seal_of(body, len).text);
 	tw_buf_add(out, body, len);
 }
 
 /* True if an agent of this version wrote the file, and it has not changed since. */
 static bool is_sealed(const char *text, size_t len)
 {
-	tw_auto_buf struct tw_buf again = {0};
-	const size_t body = SEAL_LEN + 2;
+	return len > BODY_AT && !memcmp(seal_of(text + BODY_AT, len - BODY_AT).text, text, BODY_AT);
+}
 
-	if (len <= body)
-		return false;
-	tw_sealed_add(&again, text + body, len - body);
-	return !again.failed && again.len == len && !memcmp(again.data, text, len);
+/* Adds the mark of the maps. Returns 0, or -1 if memory runs out or has run out before. */
+static int add_mark(const struct tw_store *store, json_t *root)
+{
+	return root ? json_object_set_new(root, "mark", json_integer(tw_store_mark(store))) : -1;
 }
 
 char *tw_sealed_members(const struct tw_store *store, json_t *root)
 {
-	char *text = NULL;
+	char *text = add_mark(store, root) ? NULL : json_dumps(root, JSON_COMPACT);
 
-	if (root && !json_object_set_new(root, "mark", json_integer(tw_store_mark(store))))
-		text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	if (text)
 		memmove(text, text + 1, strlen(text));
 	return text;
 }
 
+static int add_dumped(const char *bytes, size_t len, void *arg)
+{
+	struct tw_buf *text = arg;
+
+	tw_buf_add(text, bytes, len);
+	return text->failed ? -1 : 0;
+}
+
 int tw_sealed_write(struct tw_store *store, const char *name, json_t *root, struct tw_err *err)
 {
-	tw_autofree char *members = tw_sealed_members(store, root);
 	tw_auto_buf struct tw_buf text = {0};
+	/* The seal takes the place of the opening brace, too. A large file is in memory only once. */
+	bool whole = tw_buf_extend(&text, BODY_AT - 1) && !add_mark(store, root) &&
+		     !json_dump_callback(root, add_dumped, &text, JSON_COMPACT);
 
-	if (members)
-		tw_sealed_add(&text, members, strlen(members));
-	return members && !text.failed ? tw_store_write(store, name, text.data, text.len, err)
-				       : tw_store_no_memory(store, err);
+	json_decref(root);
+	if (!whole)
+		return tw_store_no_memory(store, err);
+	memcpy(text.data, seal_of(text.data + BODY_AT, text.len - BODY_AT).text, BODY_AT);
+	return tw_store_write(store, name, text.data, text.len, err);
 }
 
 json_t *tw_sealed_read_any(struct tw_store *store, const char *name)

@@ -96,7 +96,8 @@ int tw_staged_write(struct tw_store *store, const struct tw_slots *slots,
 	print_rules(store, slots, inforce, epoch, &rules);
 	ret = rules.failed ? tw_store_no_memory(store, err) : 0;
 	if (!ret)
-		ret = tw_store_stage(store, TW_STORE_POLICY, inforce->text, inforce->text_len, err);
+		ret = tw_store_stage(
+			store, TW_STORE_POLICY, inforce->text->bytes, inforce->text->len, err);
 	if (!ret)
 		ret = tw_store_stage(store, TW_STORE_RULES, rules.data, rules.len, err);
 	if (ret < 0)

@@ -178,12 +178,13 @@ static int make_version(
 		.time_s = time(NULL),
 		.uid = by->uid,
 		.mark = inforce->mark,
-		.size = inforce->text_len,
+		.size = inforce->text->len,
 		.author = tw_strdup(by->author ? by->author : ""),
 		.comment = tw_strdup(by->comment ? by->comment : ""),
 		.source = tw_strdup(inforce->source)};
 	return ret->author && ret->comment && ret->source &&
-			       !tw_digest_make(inforce->text, inforce->text_len, ret->sha256)
+			       !tw_digest_make(
+				       inforce->text->bytes, inforce->text->len, ret->sha256)
 		       ? 0
 		       : -ENOMEM;
 }

@@ -89,7 +89,7 @@ static void test_store_rules(void **state)
 	assert_int_equal(tw_staged_load_rules(place->store, &slots, &saved), -ENOENT);
 	/* The policy's source does not depend on the maps. */
 	tw_staged_load_given(place->store, &given);
-	assert_int_equal(given.mark, tw_policy_text_mark(inforce->text, inforce->text_len));
+	assert_int_equal(given.mark, tw_policy_text_mark(inforce->text->bytes, inforce->text->len));
 	assert_int_equal(given.file_mark, 77);
 	assert_string_equal(given.source, "test");
 	tw_store_set_mark(place->store, 42);
@@ -199,8 +199,8 @@ static bool has_policy(struct tw_store *store, const struct tw_inforce *inforce)
 	tw_autofree char *text = NULL;
 	size_t len;
 
-	return !tw_store_read(store, TW_STORE_POLICY, &text, &len) && len == inforce->text_len &&
-	       !memcmp(text, inforce->text, len);
+	return !tw_store_read(store, TW_STORE_POLICY, &text, &len) && len == inforce->text->len &&
+	       !memcmp(text, inforce->text->bytes, len);
 }
 
 static bool has_rule(struct tw_store *store, const char *name)

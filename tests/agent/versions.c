@@ -53,18 +53,19 @@ static void tear_down(struct fixture *f)
 
 static void add(struct fixture *f, uint64_t number, const char *text, bool linkable)
 {
-	const struct tw_inforce inforce = {.text = (char *)(uintptr_t)text,
-		.text_len = strlen(text),
+	const struct tw_inforce inforce = {.text = tw_shared_text_new(text, strlen(text)),
 		.source = (char *)(uintptr_t) "policy.yaml",
 		.mark = tw_policy_text_mark(text, strlen(text)),
 		.generation = number};
 	const struct tw_authorship by = {.author = "ann", .comment = "why", .uid = 7};
 	struct tw_err err = {0};
 
+	assert_non_null(inforce.text);
 	if (linkable)
 		assert_int_equal(
 			tw_store_write(f->store, TW_STORE_POLICY, text, strlen(text), &err), 0);
 	assert_int_equal(tw_versions_add(&f->versions, f->store, &inforce, &by, linkable, &err), 0);
+	tw_shared_text_free(inforce.text);
 }
 
 static int read_text(struct fixture *f, uint64_t number, const char *expected)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Unit tests of the server's side of the link: requests during streams, roles, addresses. */
+/* Unit tests of the server's side of the link: requests during streams, roles, addresses, answers
+ * that are not read. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct fixture {
 	unsigned int n_stopped;
 	enum tw_role role; /* role of the last request */
 	bool may_go_on;
+	size_t policy_len; /* bytes of the policy that answers a request for it */
 };
 
 struct counting {
@@ -78,6 +80,24 @@ static void counting_stop(struct tw_responses *responses)
 	counting->fixture->n_stopped++;
 }
 
+static int send_policy(struct tw_buf *out, uint64_t id, size_t len)
+{
+	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
+	Tapwall__V1__PolicyText policy = TAPWALL__V1__POLICY_TEXT__INIT;
+	int code;
+
+	policy.text.len = len;
+	policy.text.data = calloc(1, len);
+	assert_non_null(policy.text.data);
+	response.id = id;
+	response.last = true;
+	response.body_case = TAPWALL__V1__RESPONSE__BODY_POLICY;
+	response.policy = &policy;
+	code = tw_link_pack(out, &response.base);
+	free(policy.text.data);
+	return code;
+}
+
 /* `counters` streams; every other request is answered at once. */
 static int start(void *context, enum tw_role role, Tapwall__V1__Request *request,
 	struct tw_buf *out, struct tw_responses **ret)
@@ -86,6 +106,8 @@ static int start(void *context, enum tw_role role, Tapwall__V1__Request *request
 	struct counting *counting;
 
 	f->role = role;
+	if (request->body_case == TAPWALL__V1__REQUEST__BODY_POLICY)
+		return send_policy(out, request->id, f->policy_len);
 	if (request->body_case != TAPWALL__V1__REQUEST__BODY_COUNTERS)
 		return send_counter(out, request->id, true);
 	counting = calloc(1, sizeof(*counting));
@@ -322,6 +344,54 @@ static void viewers_leave_room_for_others(void **state)
 	serve(f);
 }
 
+/* Asks for the policy, and returns the length of the answer, which is not read. */
+static size_t ask_policy(struct fixture *f, struct tw_link_client *client)
+{
+	Tapwall__V1__Request request = TAPWALL__V1__REQUEST__INIT;
+	Tapwall__V1__PolicyRequest policy = TAPWALL__V1__POLICY_REQUEST__INIT;
+	struct tw_err err;
+	char header[4];
+
+	request.id = 1;
+	request.body_case = TAPWALL__V1__REQUEST__BODY_POLICY;
+	request.policy = &policy;
+	assert_int_equal(tw_link_send(client, &request, &err), 0);
+	serve(f);
+	assert_int_equal(recv(tw_link_client_fd(client), header, 4, MSG_DONTWAIT | MSG_PEEK), 4);
+	return (size_t)(unsigned char)header[0] << 24 | (size_t)(unsigned char)header[1] << 16 |
+	       (size_t)(unsigned char)header[2] << 8 | (unsigned char)header[3];
+}
+
+static void answers_that_are_not_read_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	static char bytes[1 << 20];
+	struct tw_link_client *clients[3];
+	struct tw_err err;
+	size_t len, left = 0;
+
+	f->policy_len = TW_SERVER_USER_OUT_MAX / 2;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(tw_link_connect(f->operators, &clients[i], &err), 0);
+		len = ask_policy(f, clients[i]);
+		assert_true(i < 2 ? len > f->policy_len : len < 1024);
+	}
+	f->client = clients[2];
+	expect(f, 1, true);
+	/* The memory is free when the answer was read, though its client stays. */
+	for (left = f->policy_len + 1024; left > 1024;) {
+		ssize_t n = recv(tw_link_client_fd(clients[0]), bytes, sizeof(bytes), MSG_DONTWAIT);
+
+		assert_true(n > 0);
+		left -= (size_t)n;
+		serve(f);
+	}
+	assert_true(ask_policy(f, clients[2]) > f->policy_len);
+	tw_link_client_free(clients[0]);
+	tw_link_client_free(clients[1]);
+	serve(f);
+}
+
 static void addresses_are_checked(void **state)
 {
 	struct fixture *f = *state;
@@ -348,6 +418,8 @@ int main(void)
 			a_client_that_ends_stops_its_streams, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_listener_gives_its_role, setup, teardown),
 		cmocka_unit_test_setup_teardown(viewers_leave_room_for_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			answers_that_are_not_read_are_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(addresses_are_checked, setup, teardown),
 	};
 

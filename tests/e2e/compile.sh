@@ -31,6 +31,11 @@ is_source() { # FILE
 gives_back() { # FILE
 	tapwall policy --show "$(generation)" | cmp - "$1"
 }
+# True if the agent never used more memory.
+peaks_below() { # MiB
+	peak=$(sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB$/\1/p' "/proc/$agent/status")
+	[ "$((peak >> 10))" -lt "$1" ]
+}
 # Begins to apply a file, and returns when the agent has the order.
 apply_begins() { # NAME OPTIONS…
 	name=$1
@@ -149,11 +154,14 @@ check "a text of 64 MiB takes effect" apply "$lab/long.yaml"
 check "it is given back as it was" gives_back "$lab/long.yaml"
 check "another is put to the proof" tapwall apply --confirm 1s "$lab/small.yaml"
 check "the long one returns" within 30 is_source long.yaml
+check "the agent's memory is bounded" peaks_below 400
+say "its peak: $((peak >> 10)) MiB"
 stop_agent
 start_agent
 check "it is in force after a restart" is_source long.yaml
 check "and is still the same" gives_back "$lab/long.yaml"
-say "the agent's peak: $(sed -n 's/^VmHWM:[[:space:]]*//p' "/proc/$agent/status")"
+check "its memory is bounded then, too" peaks_below 400
+say "its peak: $((peak >> 10)) MiB"
 equal "what was in force stays" connected "$(attempt 1 tcp 10.0.0.12 7001)"
 stop_agent
 cp "$lab/large.yaml" "$lab/policy.yaml"
