@@ -107,6 +107,26 @@ static int attach_first(uint32_t ifindex, uint32_t parent, int prog_fd)
 	return code || is_first(ifindex, parent, prog_fd) ? code : -EBUSY;
 }
 
+static bool is_empty(uint32_t ifindex, uint32_t parent)
+{
+	struct tw_qdisc_filter filter;
+
+	return !tw_qdisc_first_filter(ifindex, parent, &filter) && !filter.handle;
+}
+
+/* Removes an ingress qdisc without filters other than ours if the host's root qdisc accepts none:
+ * clsact takes its place. Such a root has replaced our htb. */
+static void free_ingress(uint32_t ifindex, struct places *places)
+{
+	if (!is_kind(&places->ingress, "ingress") || places->parent[TW_DIR_IN] ||
+		!places->root.handle)
+		return;
+	detach_filter(ifindex, places->parent[TW_DIR_OUT]);
+	if (is_empty(ifindex, places->parent[TW_DIR_OUT]) &&
+		!tw_qdisc_remove(ifindex, TC_H_INGRESS, TW_QDISC_INGRESS_FILTERS))
+		places->parent[TW_DIR_OUT] = 0;
+}
+
 int tw_tc_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct tw_err *err)
 {
 	char place[IF_NAMESIZE + 16];
@@ -118,6 +138,7 @@ int tw_tc_attach(struct tw_kernel *kernel, uint32_t ifindex, bool make, struct t
 	if (!code && missing && !make)
 		return tw_err_set(err, -EAGAIN, place, NULL, "waits for the host's qdiscs");
 	if (!code && missing) {
+		free_ingress(ifindex, &places);
 		code = make_places(ifindex, &places);
 		if (code == -EBUSY || code == -ENOENT)
 			return tw_err_set(err, -EBUSY, place, "make the root qdisc htb",
@@ -156,13 +177,6 @@ bool tw_tc_uplink_is_attached(struct tw_kernel *kernel, uint32_t ifindex)
 {
 	/* The kernel shows the filters of an ingress qdisc at this hook of clsact, too. */
 	return is_first(ifindex, TW_QDISC_CLSACT_INGRESS, kernel->uplink_fd);
-}
-
-static bool is_empty(uint32_t ifindex, uint32_t parent)
-{
-	struct tw_qdisc_filter filter;
-
-	return !tw_qdisc_first_filter(ifindex, parent, &filter) && !filter.handle;
 }
 
 void tw_tc_detach(uint32_t ifindex)
