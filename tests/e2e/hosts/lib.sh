@@ -6,6 +6,8 @@
 # shows for the platform, in both modes of forwarding, and compares the host before with the host after --release.
 # shellcheck source=tests/e2e/lib.sh
 . "$TW_SOURCE/tests/e2e/lib.sh"
+# Milliseconds between two segments of a stream. An emulated machine needs more, to have time for others.
+pace=${TW_STREAM_MS:-5}
 
 # Prints the policy that docs/hosts.md shows under a heading.
 policy_of() { # HEADING
@@ -32,10 +34,17 @@ join() { # NAMESPACE PORT MAC [ADDRESS/LENGTH…]
 	must ip -n "$ns-host" link set "$2" up
 	must ip -n "$ns-$name" link set eth0 up
 	shift 3
+	addresses "$name" eth0 "$@"
+}
+
+addresses() { # NAMESPACE INTERFACE [ADDRESS/LENGTH…]
+	name=$1
+	at=$2
+	shift 2
 	for address in "$@"; do
 		case $address in
-		*:*) must ip -n "$ns-$name" addr add "$address" dev eth0 nodad ;;
-		*) must ip -n "$ns-$name" addr add "$address" dev eth0 ;;
+		*:*) must ip -n "$ns-$name" addr add "$address" dev "$at" nodad ;;
+		*) must ip -n "$ns-$name" addr add "$address" dev "$at" ;;
 		esac
 	done
 }
@@ -60,6 +69,51 @@ host_address() { # INTERFACE ADDRESS/LENGTH…
 		*) must ip -n "$ns-host" addr add "$address" dev "$at" ;;
 		esac
 	done
+}
+
+# True if the kernel has VLAN interfaces and VLAN-aware bridges.
+has_vlans() {
+	on_host ip link add name brvlan type bridge vlan_filtering 1 2>/dev/null || return
+	[ "$(on_host cat /sys/class/net/brvlan/bridge/vlan_filtering)" = 1 ] &&
+		on_host ip link add link brvlan name brvlan.1 type vlan id 1 2>/dev/null
+	has=$?
+	must ip -n "$ns-host" link del brvlan
+	return $has
+}
+
+# Makes a VLAN interface of a namespace's interface, in another namespace or in the same one.
+vlan_interface() { # NAMESPACE INTERFACE NAME VID TO-NAMESPACE
+	must ip -n "$ns-$1" link add link "$2" name "vlan$4" type vlan id "$4"
+	must ip -n "$ns-$1" link set "vlan$4" netns "$ns-$5" name "$3"
+	ask_longer "$5" "$3"
+	must ip -n "$ns-$5" link set "$3" up
+}
+
+# Limits what a port sends and receives, as Proxmox and libvirt do: any qdiscs are removed, then one is added for the guest's
+# downloads, and a policer for its uploads. The rate is too high to matter here. On a slow machine, the agent may add its
+# own qdisc between two commands, so the tests try again.
+rate_limit() { # PORT
+	no_rate_limit "$1"
+	on_host tc qdisc add dev "$1" root handle 1: htb default 1 &&
+		on_host tc class add dev "$1" parent 1: classid 1:1 htb rate 125000000bps burst 1000000b quantum 60000 && police "$1"
+}
+no_rate_limit() { # PORT
+	on_host tc qdisc del dev "$1" root
+	on_host tc qdisc del dev "$1" ingress
+} 2>/dev/null
+police() { # PORT
+	on_host tc qdisc del dev "$1" ingress 2>/dev/null
+	on_host tc qdisc add dev "$1" handle ffff: ingress &&
+		on_host tc filter add dev "$1" parent ffff: protocol all prio 50 basic \
+			police rate 125000000bps burst 1000000b mtu 64kb drop
+}
+# True if the policer sees frames of the port.
+is_policed() { # PORT
+	policed=$(policed_bytes "$1")
+	within 20 eval "[ \"\$(policed_bytes $1)\" -gt $policed ]"
+}
+policed_bytes() { # PORT
+	on_host tc -s filter show dev "$1" ingress | sed -n 's/.*Sent \([0-9]*\) bytes.*/\1/p' | head -n 1
 }
 
 serve() { # NAMESPACE PROTO PORT…
@@ -173,6 +227,10 @@ try_layout() { # HEADING PATTERNS "PORT…"
 
 forwards() { # MODE
 	tapwall status --json | jq -es --arg mode "$1" 'any(.[]; .forwarding == $mode)'
+}
+
+placed() { # PORT BRIDGE
+	tapwall ports --json | jq -es --arg p "$1" --arg b "$2" 'any(.[]; .name == $p and .bridge == $b and .state == "protected")'
 }
 
 all_protected() { # PORT…

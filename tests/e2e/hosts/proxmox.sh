@@ -58,9 +58,6 @@ vmbr0_anew() {
 	make_vmbr0
 	for member in $members; do must ip -n "$ns-host" link set "$member" master vmbr0; done
 }
-placed() { # PORT BRIDGE
-	tapwall ports --json | jq -es --arg p "$1" --arg b "$2" 'any(.[]; .name == $p and .bridge == $b and .state == "protected")'
-}
 
 tries_more() { # MODE
 	check "$1: a denied connection names the default" within 20 has_denied vm101 out policy
@@ -95,7 +92,7 @@ serve ct102 tcp 5432
 serve lan tcp 25
 serve lan udp 53
 serve host tcp 8006
-begin vm101 stream stream "$lab/stream" tcp 10.0.0.11 80 5
+begin vm101 stream stream "$lab/stream" tcp 10.0.0.11 80 "$pace"
 try_layout "Proxmox VE" 'tap*,veth*' 'tap100i0 tap101i0 veth102i0'
 check "the connection from before continues without tapwall" stream_goes_on
 finish
