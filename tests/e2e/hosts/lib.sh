@@ -199,7 +199,7 @@ settles() { # MODE
 }
 
 # The parts of a test that are the same for each layout. The test defines paths(), and tries_more(), which is called in
-# each mode of forwarding.
+# each mode of forwarding. TW_MODES selects modes.
 try_layout() { # HEADING PATTERNS "PORT…"
 	policy_of "$1" >"$lab/policy.yaml"
 	patterns=$2
@@ -207,7 +207,7 @@ try_layout() { # HEADING PATTERNS "PORT…"
 	check "the policy of the document is valid" "$TW_BUILD/tapwall" check "$lab/policy.yaml"
 	before=$(host_state)
 	try_paths "without tapwall" connected
-	for mode in cut-through vswitch; do
+	for mode in ${TW_MODES:-cut-through vswitch}; do
 		start_agent --ports "$patterns" --policy "$lab/policy.yaml" --forwarding $mode
 		# shellcheck disable=SC2086 # names
 		check "$mode: all ports are protected" within 20 all_protected $protected
