@@ -21,11 +21,11 @@ __noinline int tw_sub_bucket_find(struct __sk_buff *skb, __u32 n)
 	return work ? (int)tw_bucket_find(&f, &work->flow, n) : -1;
 }
 
-__noinline int tw_sub_bucket_lock(struct __sk_buff *skb, __u32 n)
+__noinline int tw_sub_bucket_lock(struct __sk_buff *skb, __u32 n, __u32 spins)
 {
 	struct tw_frame f = {.target = skb};
 
-	return tw_bucket_lock(&f, n);
+	return tw_bucket_lock(&f, n, spins);
 }
 
 __noinline int tw_sub_bucket_put(struct __sk_buff *skb, __u32 n)
@@ -48,7 +48,7 @@ __noinline int tw_sub_bucket_replace(struct __sk_buff *skb, __u32 n)
 	return tw_bucket_replace(&f, work, n);
 }
 
-__noinline int tw_sub_bucket_due(struct __sk_buff *skb, __u32 n)
+__noinline int tw_sub_slot_due(struct __sk_buff *skb, __u32 n, __u32 slot)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -56,10 +56,10 @@ __noinline int tw_sub_bucket_due(struct __sk_buff *skb, __u32 n)
 	if (!c)
 		return 0;
 	f.now_ns = now(c);
-	return tw_bucket_due(&f, c, n);
+	return tw_slot_due(&f, c, n, slot);
 }
 
-__noinline int tw_sub_bucket_clear(struct __sk_buff *skb, __u32 n)
+__noinline int tw_sub_slot_clear(struct __sk_buff *skb, __u32 n, __u32 slot)
 {
 	const struct tw_config *c = settings();
 	struct tw_frame f = {.target = skb};
@@ -67,8 +67,7 @@ __noinline int tw_sub_bucket_clear(struct __sk_buff *skb, __u32 n)
 	if (!c)
 		return 0;
 	f.now_ns = now(c);
-	tw_bucket_clear(&f, c, n);
-	return 0;
+	return tw_slot_clear(&f, c, n, slot);
 }
 
 __noinline int tw_sub_bucket_spare(struct __sk_buff *skb, __u32 n, __u32 payer_id, __u32 what)
@@ -188,6 +187,17 @@ __noinline int tw_sub_overflow_put(struct __sk_buff *skb, __u32 port_id, __u32 c
 		return 0;
 	f.now_ns = now(c);
 	return tw_path_overflow_put(&f, c, port_id, class);
+}
+
+/* Takes the set by its address. For the verifier it is memory of a known size, whichever map it is
+ * in. Returns an enum tw_overflow_room. */
+__noinline int tw_sub_overflow_write(
+	struct __sk_buff *skb, struct tw_overflow_set *set, __u32 now_ticks)
+{
+	struct tw_frame f = {.target = skb};
+
+	TW_OPAQUE(skb);
+	return set ? (int)tw_path_overflow_write(&f, set, now_ticks) : TW_OVERFLOW_FRESH;
 }
 
 /* Returns why a TCP segment has no record: an enum tw_reason. */

@@ -10,6 +10,7 @@ __noinline int tw_sub_overflow_find(struct __sk_buff *skb, __u32 port_id, __u32 
 __noinline int tw_sub_overflow_read(struct __sk_buff *skb, __u32 key, __u32 flags);
 __noinline int tw_sub_overflow_meet(struct __sk_buff *skb, __u32 port_id, __u32 dir);
 __noinline int tw_sub_overflow_put(struct __sk_buff *skb, __u32 port_id, __u32 class);
+__noinline int tw_sub_overflow_write(struct __sk_buff *skb, struct tw_overflow_set *set, __u32 now);
 __noinline int tw_sub_lost(struct __sk_buff *skb, __u32 port_id, __u32 dir);
 __noinline int tw_sub_liberal(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 dir);
 __noinline int tw_sub_spare(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 dir);
@@ -32,6 +33,12 @@ tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enu
 tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class)
 {
 	return tw_sub_overflow_put(f->target, port_id, class);
+}
+
+tw_inline enum tw_overflow_room tw_call_overflow_write(
+	const struct tw_frame *f, struct tw_overflow_set *set, __u32 now)
+{
+	return (enum tw_overflow_room)tw_sub_overflow_write(f->target, set, now);
 }
 
 tw_inline int tw_call_spare(const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir)

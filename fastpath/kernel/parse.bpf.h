@@ -6,6 +6,22 @@
  */
 #pragma once
 
+/* Reads the headers of a frame into the packet in scratch. Returns an enum tw_reason. */
+__noinline int tw_sub_parse(struct __sk_buff *skb)
+{
+	struct tw_frame f = {
+		.data = (void *)(long)skb->data,
+		.data_end = (void *)(long)skb->data_end,
+		.len = skb->len,
+		.gso_size = skb->gso_size,
+		.vlan_tci = (__u16)skb->vlan_tci,
+		.has_vlan = skb->vlan_present != 0,
+		.target = skb,
+	};
+
+	return (int)tw_path_parse(&f);
+}
+
 /* Returns the reason to deny IPv4 options, or TW_R_NONE. */
 __noinline int tw_sub_ip_options(struct __sk_buff *skb, __u32 off, __u32 end)
 {

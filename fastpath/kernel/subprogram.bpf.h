@@ -43,9 +43,9 @@ tw_inline enum tw_reason tw_call_again(const struct tw_frame *f)
 	return (enum tw_reason)tw_sub_again(f->target);
 }
 
-tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n, __u32 spins)
 {
-	return tw_sub_bucket_lock(f->target, n);
+	return tw_sub_bucket_lock(f->target, n, spins);
 }
 
 tw_inline int tw_call_bucket_put(const struct tw_frame *f, __u32 n)
@@ -58,14 +58,14 @@ tw_inline int tw_call_bucket_replace(const struct tw_frame *f, __u32 n)
 	return tw_sub_bucket_replace(f->target, n);
 }
 
-tw_inline int tw_call_bucket_due(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_slot_due(const struct tw_frame *f, __u32 n, __u32 slot)
 {
-	return tw_sub_bucket_due(f->target, n);
+	return tw_sub_slot_due(f->target, n, slot);
 }
 
-tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_slot_clear(const struct tw_frame *f, __u32 n, __u32 slot)
 {
-	tw_sub_bucket_clear(f->target, n);
+	return tw_sub_slot_clear(f->target, n, slot);
 }
 
 tw_inline __u32 tw_call_bucket_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what)
@@ -172,6 +172,11 @@ tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 tw_inline enum tw_reason tw_call_checksum(const struct tw_frame *f)
 {
 	return (enum tw_reason)tw_sub_checksum(f->target);
+}
+
+tw_inline enum tw_reason tw_call_parse(const struct tw_frame *f)
+{
+	return (enum tw_reason)tw_sub_parse(f->target);
 }
 
 tw_inline enum tw_reason tw_call_ip_options(const struct tw_frame *f, __u32 off, __u32 end)

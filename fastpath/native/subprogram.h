@@ -43,9 +43,9 @@ tw_inline enum tw_reason tw_call_again(const struct tw_frame *f)
 	return tw_path_again(f);
 }
 
-tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n, __u32 spins)
 {
-	return tw_bucket_lock(f, n);
+	return tw_bucket_lock(f, n, spins);
 }
 
 tw_inline int tw_call_bucket_put(const struct tw_frame *f, __u32 n)
@@ -58,14 +58,14 @@ tw_inline int tw_call_bucket_replace(const struct tw_frame *f, __u32 n)
 	return tw_bucket_replace(f, &native_of(f)->scratch, n);
 }
 
-tw_inline int tw_call_bucket_due(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_slot_due(const struct tw_frame *f, __u32 n, __u32 slot)
 {
-	return tw_bucket_due(f, native_of(f)->settings, n);
+	return tw_slot_due(f, native_of(f)->settings, n, slot);
 }
 
-tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_slot_clear(const struct tw_frame *f, __u32 n, __u32 slot)
 {
-	tw_bucket_clear(f, native_of(f)->settings, n);
+	return tw_slot_clear(f, native_of(f)->settings, n, slot);
 }
 
 tw_inline __u32 tw_call_bucket_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what)
@@ -109,6 +109,12 @@ tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enu
 tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class)
 {
 	return tw_path_overflow_put(f, native_of(f)->settings, port_id, class);
+}
+
+tw_inline enum tw_overflow_room tw_call_overflow_write(
+	const struct tw_frame *f, struct tw_overflow_set *set, __u32 now)
+{
+	return tw_path_overflow_write(f, set, now);
 }
 
 tw_inline int tw_call_spare(const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir)
@@ -215,6 +221,11 @@ tw_inline enum tw_reason tw_call_limit(
 tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
 	tw_path_refuse(f, native_of(f)->settings, dir, epoch);
+}
+
+tw_inline enum tw_reason tw_call_parse(const struct tw_frame *f)
+{
+	return tw_path_parse(f);
 }
 
 tw_inline enum tw_reason tw_call_ip_options(const struct tw_frame *f, __u32 off, __u32 end)

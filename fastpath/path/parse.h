@@ -157,34 +157,52 @@ tw_inline enum tw_reason tw_note_fragment(
 
 #define TW_IPV4_OPTIONS_MAX 40 /* bytes */
 
+/* State of the loop over IPv4 options. */
+struct tw_ipv4_walk {
+	const struct tw_frame *f;
+	__u32 off, end;
+	enum tw_reason reason;
+};
+
+/* Checks the option at walk->off. Returns 1 to end the loop. */
+static long tw_ipv4_option(__u32 i, void *context)
+{
+	struct tw_ipv4_walk *walk = context;
+	__u32 at = TW_MEMORY(walk->off), end = walk->end;
+	const __u8 *option;
+
+	if (at >= end)
+		return 1;
+	option = tw_at(walk->f, at, 1);
+	if (!option) {
+		walk->reason = tw_at_reason(walk->f, at, 1);
+		return 1;
+	}
+	if (option[0] == 0) /* end of options */
+		return 1;
+	if (option[0] == 1) { /* no operation */
+		TW_MEMORY(walk->off) = at + 1;
+		return 0;
+	}
+	walk->reason = TW_R_BAD_HEADER;
+	if (option[0] == 131 || option[0] == 137)
+		return 1;
+	option = tw_at(walk->f, at, 2);
+	if (!option || option[1] < 2 || at + option[1] > end)
+		return 1;
+	walk->reason = TW_R_NONE;
+	TW_MEMORY(walk->off) = at + option[1];
+	return 0;
+}
+
 /* Checks IPv4 options from `off` to `end`. Loose and strict source routes are refused (RFC 7126
  * §4.3 and §4.4), as are malformed options. */
 tw_inline enum tw_reason tw_walk_options(const struct tw_frame *f, __u32 off, __u32 end)
 {
-	const __u8 *option;
-	__u32 i;
+	struct tw_ipv4_walk walk = {.f = f, .off = off, .end = end};
 
-	for (i = 0; i < TW_IPV4_OPTIONS_MAX; i++) {
-		__u32 at = TW_MEMORY(off);
-
-		if (at >= end)
-			return TW_R_NONE;
-		option = tw_at(f, at, 1);
-		if (!option)
-			return tw_at_reason(f, at, 1);
-		if (option[0] == 0) /* end of options */
-			return TW_R_NONE;
-		if (option[0] == 131 || option[0] == 137)
-			return TW_R_BAD_HEADER;
-		TW_MEMORY(off) = at + 1;
-		if (option[0] == 1) /* no operation */
-			continue;
-		option = tw_at(f, at, 2);
-		if (!option || option[1] < 2 || at + option[1] > end)
-			return TW_R_BAD_HEADER;
-		TW_MEMORY(off) = at + option[1];
-	}
-	return TW_R_NONE;
+	tw_repeat(TW_IPV4_OPTIONS_MAX, tw_ipv4_option, &walk);
+	return TW_MEMORY(walk.reason);
 }
 
 /* True if a header's checksum is right (RFC 791). `h` has no options, or their sum is in `sum`. */

@@ -224,7 +224,7 @@ tw_inline enum tw_reason tw_path_judge(
 		return reason;
 	}
 	tw_stage_enter(f, TW_STAGE_PARSE);
-	reason = tw_parse(f, p);
+	reason = tw_call_parse(f);
 	if (reason)
 		return reason == TW_R_NOT_IP ? tw_guard_other(f, s, p) : reason;
 	reason = tw_offload(f, p);
@@ -343,7 +343,7 @@ tw_inline void tw_path_impostor(const struct tw_frame *f, const struct tw_config
 	__builtin_memset(scratch, 0, __builtin_offsetof(struct tw_scratch, conn));
 	o = &scratch->outcome;
 	/* Unreadable fields are not reported. */
-	tw_parse(f, &scratch->packet);
+	tw_call_parse(f);
 	o->verdict = TW_V_DENY;
 	o->reason = TW_R_FOREIGN_SOURCE;
 	o->stage = TW_STAGE_GUARD;
@@ -417,6 +417,15 @@ tw_inline int tw_path_overflow_put(
 	struct tw_scratch *scratch = tw_scratch_get(f);
 
 	return scratch && tw_overflow_put(f, config, port_id, class, scratch);
+}
+
+tw_inline enum tw_overflow_room tw_path_overflow_write(
+	const struct tw_frame *f, struct tw_overflow_set *set, __u32 now)
+{
+	struct tw_scratch *scratch = tw_scratch_get(f);
+
+	return scratch ? tw_overflow_write(set, scratch->overflow_print, &scratch->overflow, now)
+		       : TW_OVERFLOW_FRESH;
 }
 
 tw_inline enum tw_reason tw_path_lost(
@@ -656,6 +665,14 @@ tw_inline enum tw_reason tw_path_checksum(const struct tw_frame *f)
 	const struct tw_scratch *scratch = tw_scratch_get(f);
 
 	return !scratch || tw_checksum_good(f, &scratch->packet) ? TW_R_NONE : TW_R_BAD_CHECKSUM;
+}
+
+/* Reads the headers of a frame into the packet in scratch, which is zeroed. */
+tw_inline enum tw_reason tw_path_parse(const struct tw_frame *f)
+{
+	struct tw_scratch *scratch = tw_scratch_get(f);
+
+	return scratch ? tw_parse(f, &scratch->packet) : TW_R_TRUNCATED;
 }
 
 tw_inline void tw_path_quoted(const struct tw_frame *f, __u32 off)

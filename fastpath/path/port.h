@@ -190,6 +190,13 @@ enum tw_grant {
 
 #define TW_GRANT_OVER 2 /* granted, but beyond the port's default rate (limit.h) */
 
+/* What became of an entry for a connection without a record (conntrack/overflow.h). */
+enum tw_overflow_room {
+	TW_OVERFLOW_AGAIN, /* the connection was known */
+	TW_OVERFLOW_FRESH,
+	TW_OVERFLOW_TIGHT, /* fresh, displacing a young entry; `level` is the next level */
+};
+
 tw_inline __u32 tw_call_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home);
 tw_inline int tw_call_ask(
@@ -199,11 +206,11 @@ tw_inline void tw_call_sweep(const struct tw_frame *f);
 tw_inline int tw_call_find(const struct tw_frame *f);
 tw_inline __u32 tw_call_bucket_find(const struct tw_frame *f, __u32 n);
 tw_inline enum tw_reason tw_call_again(const struct tw_frame *f);
-tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n);
+tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n, __u32 spins);
 tw_inline int tw_call_bucket_put(const struct tw_frame *f, __u32 n);
 tw_inline int tw_call_bucket_replace(const struct tw_frame *f, __u32 n);
-tw_inline int tw_call_bucket_due(const struct tw_frame *f, __u32 n);
-tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n);
+tw_inline int tw_call_slot_due(const struct tw_frame *f, __u32 n, __u32 slot);
+tw_inline int tw_call_slot_clear(const struct tw_frame *f, __u32 n, __u32 slot);
 tw_inline __u32 tw_call_bucket_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what);
 tw_inline int tw_call_bucket_give_up(const struct tw_frame *f, __u32 n, __u32 slot);
 tw_inline int tw_call_retain(const struct tw_frame *f);
@@ -211,6 +218,8 @@ tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u
 tw_inline int tw_call_overflow_read(const struct tw_frame *f, __u32 key, __u32 flags);
 tw_inline int tw_call_overflow_meet(const struct tw_frame *f, __u32 port_id, enum tw_dir dir);
 tw_inline int tw_call_overflow_put(const struct tw_frame *f, __u32 port_id, __u32 class);
+tw_inline enum tw_overflow_room tw_call_overflow_write(
+	const struct tw_frame *f, struct tw_overflow_set *set, __u32 now);
 tw_inline int tw_call_spare(const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir);
 tw_inline enum tw_reason tw_call_liberal(
 	const struct tw_frame *f, __u32 port_id, __u32 epoch, enum tw_dir dir);
@@ -236,6 +245,7 @@ tw_inline enum tw_reason tw_call_limit(
 	const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 decision);
 tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline enum tw_reason tw_call_checksum(const struct tw_frame *f);
+tw_inline enum tw_reason tw_call_parse(const struct tw_frame *f);
 tw_inline enum tw_reason tw_call_ip_options(const struct tw_frame *f, __u32 off, __u32 end);
 tw_inline void tw_call_quoted(const struct tw_frame *f, __u32 off);
 tw_inline void tw_call_options(const struct tw_frame *f);

@@ -125,10 +125,10 @@ tw_inline void tw_call_sweep(const struct tw_frame *f)
 	tw_conns_sweep(f);
 }
 
-tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n, __u32 spins)
 {
 	cpu_of(f)->n_locked++;
-	return tw_bucket_lock(f, n);
+	return tw_bucket_lock(f, n, spins);
 }
 
 tw_inline int tw_call_bucket_put(const struct tw_frame *f, __u32 n)
@@ -141,14 +141,14 @@ tw_inline int tw_call_bucket_replace(const struct tw_frame *f, __u32 n)
 	return tw_bucket_replace(f, &cpu_of(f)->scratch, n);
 }
 
-tw_inline int tw_call_bucket_due(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_slot_due(const struct tw_frame *f, __u32 n, __u32 slot)
 {
-	return tw_bucket_due(f, &cpu_of(f)->table->config, n);
+	return tw_slot_due(f, &cpu_of(f)->table->config, n, slot);
 }
 
-tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_slot_clear(const struct tw_frame *f, __u32 n, __u32 slot)
 {
-	tw_bucket_clear(f, &cpu_of(f)->table->config, n);
+	return tw_slot_clear(f, &cpu_of(f)->table->config, n, slot);
 }
 
 tw_inline __u32 tw_call_bucket_spare(const struct tw_frame *f, __u32 n, __u32 payer_id, __u32 what)

@@ -121,6 +121,12 @@ tw_inline void tw_event_submit(const struct tw_frame *f, struct tw_event *event)
 {
 }
 
+tw_inline void tw_repeat(__u32 n, long (*step)(__u32 i, void *context), void *context)
+{
+	for (__u32 i = 0; i < n && !step(i, context); i++)
+		continue;
+}
+
 tw_inline void tw_call_sweep(const struct tw_frame *f)
 {
 }
@@ -135,18 +141,19 @@ tw_inline int tw_call_find(const struct tw_frame *f)
 	return -1;
 }
 
-tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_bucket_lock(const struct tw_frame *f, __u32 n, __u32 spins)
 {
 	return 0;
 }
 
-tw_inline int tw_call_bucket_due(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_slot_due(const struct tw_frame *f, __u32 n, __u32 slot)
 {
 	return 0;
 }
 
-tw_inline void tw_call_bucket_clear(const struct tw_frame *f, __u32 n)
+tw_inline int tw_call_slot_clear(const struct tw_frame *f, __u32 n, __u32 slot)
 {
+	return 0;
 }
 
 #include "fastpath/path/conntrack/overflow.h"
@@ -160,6 +167,14 @@ tw_inline int tw_call_overflow_find(const struct tw_frame *f, __u32 port_id, __u
 tw_inline int tw_call_overflow_read(const struct tw_frame *f, __u32 key, __u32 flags)
 {
 	return tw_overflow_read_set(f, key, flags, &cpu_of(f)->scratch);
+}
+
+tw_inline enum tw_overflow_room tw_call_overflow_write(
+	const struct tw_frame *f, struct tw_overflow_set *set, __u32 now)
+{
+	struct tw_scratch *scratch = &cpu_of(f)->scratch;
+
+	return tw_overflow_write(set, scratch->overflow_print, &scratch->overflow, now);
 }
 
 /* ---- driving the module ---- */

@@ -35,7 +35,7 @@
 
 #define TW_PROBE_BUCKETS 16
 #define TW_LOCK_SPINS	 256 /* held for less than 1 us, unless its holder is interrupted */
-#define TW_LOCK_ROUNDS	 512 /* rounds of TW_LOCK_SPINS: a virtual CPU may be descheduled */
+#define TW_HOME_SPINS	 (512 * TW_LOCK_SPINS) /* a virtual CPU may be descheduled */
 #define TW_CHARGE_TRIES	 4
 #define TW_GRACE	 (2 * TW_TICKS_PER_SECOND)
 #define TW_TAG_ONES	 0x0001000100010001ull
@@ -395,17 +395,32 @@ tw_inline int tw_bucket_try(struct tw_bucket *bucket)
 	return !__sync_val_compare_and_swap(&bucket->lock, 0, 1);
 }
 
-/* Body of tw_call_bucket_lock(): locks bucket number `n`, spinning for a limited time. Returns 0 if
- * it stays locked. */
-tw_inline int tw_bucket_lock(const struct tw_frame *f, __u32 n)
-{
-	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
-	__u32 i;
+/* State of a wait for a bucket's lock. */
+struct tw_lock_wait {
+	struct tw_bucket *bucket;
+	int locked;
+};
 
-	for (i = 0; bucket && i < TW_LOCK_SPINS; i++)
-		if (!TW_MEMORY(bucket->lock) && tw_bucket_try(bucket))
-			return 1;
-	return 0;
+static long tw_lock_spin(__u32 i, void *context)
+{
+	struct tw_lock_wait *wait = context;
+
+	wait->locked = !TW_MEMORY(wait->bucket->lock) && tw_bucket_try(wait->bucket);
+	return wait->locked;
+}
+
+/* Body of tw_call_bucket_lock(): locks bucket number `n`, after at most `spins` looks. Returns 0 if
+ * it stays locked. */
+tw_inline int tw_bucket_lock(const struct tw_frame *f, __u32 n, __u32 spins)
+{
+	struct tw_lock_wait wait = {.bucket = tw_buckets_lookup(f, &n)};
+
+	if (!wait.bucket)
+		return 0;
+	if (tw_bucket_try(wait.bucket))
+		return 1;
+	tw_repeat(spins, tw_lock_spin, &wait);
+	return wait.locked;
 }
 
 tw_inline void tw_bucket_unlock(struct tw_bucket *bucket)

@@ -69,7 +69,7 @@ tw_inline int tw_probe_put(const struct tw_frame *f, const struct tw_scratch *sc
 	struct tw_bucket *bucket;
 
 	for (i = 0; i < TW_PROBE_BUCKETS && !done; i++) {
-		if (n == at->bucket || tw_call_bucket_lock(f, n)) {
+		if (n == at->bucket || tw_call_bucket_lock(f, n, TW_LOCK_SPINS)) {
 			if (what != TW_YIELD_NONE)
 				tw_bucket_yield(f, n, payer_id, what);
 			done = (__u32)tw_call_bucket_put(f, n);
@@ -117,7 +117,7 @@ tw_inline int tw_probe_yield(const struct tw_frame *f, const struct tw_scratch *
 	if (tw_usage_looks_no_more(usage, now))
 		return 0;
 	for (i = 0; i < TW_PROBE_BUCKETS && !done; i++) {
-		if (n == at->bucket || tw_call_bucket_lock(f, n)) {
+		if (n == at->bucket || tw_call_bucket_lock(f, n, TW_LOCK_SPINS)) {
 			done = (__u32)tw_bucket_yield(f, n, payer_id, what);
 			bucket = tw_buckets_lookup(f, &n);
 			if (bucket && n != at->bucket)
@@ -192,7 +192,7 @@ tw_inline enum tw_reason tw_probe_replace(
 		return tw_call_bucket_replace(f, n) ? TW_R_NONE : TW_R_TABLE_FULL;
 	/* Does not wait longer, as the CPU that holds this lock may be waiting for the first
 	 * bucket's. */
-	if (!bucket || !tw_call_bucket_lock(f, n))
+	if (!bucket || !tw_call_bucket_lock(f, n, TW_LOCK_SPINS))
 		return TW_R_TABLE_BUSY;
 	done = tw_call_bucket_replace(f, n);
 	tw_bucket_unlock(bucket);
@@ -253,17 +253,10 @@ tw_inline enum tw_reason tw_conn_open_locked(const struct tw_frame *f,
 	return reason;
 }
 
-/* Locks the first bucket of a probe sequence, spinning longer than tw_bucket_lock(). */
+/* Locks the first bucket of a probe sequence, waiting longer than for other buckets. */
 tw_inline int tw_home_lock(const struct tw_frame *f, struct tw_bucket *home, __u32 n)
 {
-	__u32 i;
-
-	if (tw_bucket_try(home))
-		return 1;
-	for (i = 0; i < TW_LOCK_ROUNDS; i++)
-		if (tw_call_bucket_lock(f, n))
-			return 1;
-	return 0;
+	return tw_bucket_try(home) || tw_call_bucket_lock(f, n, TW_HOME_SPINS);
 }
 
 /* Opens the connection whose record is in scratch, charged to `payer`. */
@@ -372,7 +365,7 @@ tw_inline enum tw_taken tw_conn_take(
 	tw_probe_make(f, at, config, &scratch->flow.key);
 	n = at->bucket;
 	home = tw_buckets_lookup(f, &n);
-	if (!home || !tw_call_bucket_lock(f, n))
+	if (!home || !tw_call_bucket_lock(f, n, TW_LOCK_SPINS))
 		return TW_TAKEN_BUSY;
 	taken = tw_conn_take_locked(f, scratch);
 	tw_bucket_unlock(home);

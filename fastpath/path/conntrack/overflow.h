@@ -304,12 +304,6 @@ tw_inline __u32 tw_overflow_steps(__u32 age)
 	return steps;
 }
 
-enum tw_overflow_room {
-	TW_OVERFLOW_AGAIN, /* the connection was known */
-	TW_OVERFLOW_FRESH,
-	TW_OVERFLOW_TIGHT, /* fresh, displacing a young entry; `level` is the next level */
-};
-
 /* Rank of a place for an entry: its predecessor's first, then a free one, then the oldest. */
 #define TW_OVERFLOW_RANK_SAME 0xffffffffu
 #define TW_OVERFLOW_RANK_FREE 0x80000000u
@@ -335,8 +329,8 @@ tw_inline void tw_overflow_keep(struct tw_overflow *e, struct tw_overflow old)
 	e->rest = old.rest;
 }
 
-/* Puts the entry in scratch into a set: in place of its predecessor, or else of a free or the
- * oldest entry. */
+/* Body of tw_call_overflow_write(): puts the entry `e`, with this fingerprint, into a set: in place of
+ * its predecessor, or else of a free or the oldest entry. */
 tw_inline enum tw_overflow_room tw_overflow_write(
 	struct tw_overflow_set *set, __u64 print, struct tw_overflow *e, __u32 now)
 {
@@ -394,7 +388,8 @@ tw_inline int tw_overflow_put(const struct tw_frame *f, const struct tw_config *
 		return 0;
 	tw_overflow_fill(scratch, now);
 	scratch->overflow.level = (__u8)level;
-	room = tw_overflow_write(set, print, &scratch->overflow, now);
+	scratch->overflow_print = print;
+	room = tw_call_overflow_write(f, set, now);
 	if (class == TW_OVERFLOW_GROUP)
 		return room != TW_OVERFLOW_AGAIN;
 	if (room == TW_OVERFLOW_TIGHT) {

@@ -304,46 +304,59 @@ tw_inline int tw_conn_crowds(const struct tw_frame *f, const struct tw_config *c
 	return max && usage && tw_usage_now(usage->established) >= max - max / 8;
 }
 
-/* Body of tw_call_bucket_due(): true if bucket number `n` has a record for the sweep to end.
+/* Body of tw_call_slot_due(): true if the sweep ends the record in a slot of bucket number `n`. */
+tw_inline int tw_slot_due(
+	const struct tw_frame *f, const struct tw_config *config, __u32 n, __u32 slot)
+{
+	const struct tw_conn *c = tw_record(f, n, slot);
+	__u32 now = tw_tick(f->now_ns);
+
+	return c &&
+	       (tw_conn_expired(config, c, now, TW_GRACE) || tw_conn_crowds(f, config, c, now));
+}
+
+/* Body of tw_call_slot_clear(): ends the record in a slot of bucket number `n`, whose lock is held,
+ * if it is due. Negative: its end cannot be reported, and it stays for the next sweep. */
+tw_inline int tw_slot_clear(
+	const struct tw_frame *f, const struct tw_config *config, __u32 n, __u32 slot)
+{
+	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
+	struct tw_conn *c = tw_record(f, n, slot);
+	__u32 now = tw_tick(f->now_ns);
+	int expired;
+
+	if (!bucket || !c)
+		return 0;
+	expired = tw_conn_expired(config, c, now, TW_GRACE);
+	if (!expired && !tw_conn_crowds(f, config, c, now))
+		return 0;
+	return tw_bucket_withdraw(f, config, bucket, n, slot, expired);
+}
+
+/* True if bucket number `n` has a record for the sweep to end.
  *
  * Read without the lock. Before Linux 6.10, BPF_PROG_TEST_RUN does not disable softirqs: a packet
  * that interrupts the sweep cannot wait for a lock its own CPU holds (tests/vm/swept). The sweep
  * therefore locks a bucket only to end records. */
-tw_inline int tw_bucket_due(const struct tw_frame *f, const struct tw_config *config, __u32 n)
+tw_inline int tw_bucket_due(const struct tw_frame *f, const struct tw_bucket *bucket, __u32 n)
 {
-	__u32 now = tw_tick(f->now_ns), slot;
-	const struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
-	const struct tw_conn *c;
+	__u32 slot;
 
-	for (slot = 0; bucket && slot < TW_BUCKET_SLOTS; slot++) {
-		c = tw_bucket_tag(bucket, slot) ? tw_record(f, n, slot) : 0;
-		if (c && (tw_conn_expired(config, c, now, TW_GRACE) ||
-				 tw_conn_crowds(f, config, c, now)))
+	for (slot = 0; slot < TW_BUCKET_SLOTS; slot++)
+		if (tw_bucket_tag(bucket, slot) && tw_call_slot_due(f, n, slot))
 			return 1;
-	}
 	return 0;
 }
 
-/* Body of tw_call_bucket_clear(): ends the expired records of bucket number `n`, whose lock is
- * held. A record whose end cannot be reported stays for the next sweep. */
-tw_inline void tw_bucket_clear(const struct tw_frame *f, const struct tw_config *config, __u32 n)
+/* Ends the records of bucket number `n` that are due, up to the first whose end cannot be
+ * reported. The bucket's lock is held. */
+tw_inline void tw_bucket_clear(const struct tw_frame *f, const struct tw_bucket *bucket, __u32 n)
 {
-	__u32 now = tw_tick(f->now_ns), slot;
-	struct tw_bucket *bucket = tw_buckets_lookup(f, &n);
-	struct tw_conn *c;
-	int expired;
+	__u32 slot;
 
-	if (!bucket)
-		return;
-	for (slot = 0; slot < TW_BUCKET_SLOTS; slot++) {
-		c = tw_bucket_tag(bucket, slot) ? tw_record(f, n, slot) : 0;
-		if (!c)
-			continue;
-		expired = tw_conn_expired(config, c, now, TW_GRACE);
-		if ((expired || tw_conn_crowds(f, config, c, now)) &&
-			tw_bucket_withdraw(f, config, bucket, n, slot, expired) < 0)
+	for (slot = 0; slot < TW_BUCKET_SLOTS; slot++)
+		if (tw_bucket_tag(bucket, slot) && tw_call_slot_clear(f, n, slot) < 0)
 			return;
-	}
 }
 
 /* Body of tw_call_sweep(): sweeps the next bucket. */
@@ -362,9 +375,9 @@ tw_inline void tw_conns_sweep(const struct tw_frame *f)
 	}
 	bucket = tw_buckets_lookup(f, &n);
 	if (!bucket || !(bucket->tags[0] | bucket->tags[1] | bucket->tags[2] | bucket->tags[3]) ||
-		!tw_call_bucket_due(f, n) || !tw_call_bucket_lock(f, n))
+		!tw_bucket_due(f, bucket, n) || !tw_call_bucket_lock(f, n, TW_LOCK_SPINS))
 		return;
-	tw_call_bucket_clear(f, n);
+	tw_bucket_clear(f, bucket, n);
 	tw_bucket_unlock(bucket);
 }
 
