@@ -13,6 +13,7 @@ static const struct tw_column columns[] = {
 	{.title = "FROM"},
 	{.title = ""},
 	{.title = "TO"},
+	{.title = "APP", .spare = 5},
 	{.title = "STATE"},
 	{.title = "PACKETS", .right = true, .spare = 3},
 	{.title = "REPLIES", .right = true, .spare = 3},
@@ -58,6 +59,7 @@ static void add_row(struct tw_sheet *sheet, const Tapwall__V1__Response *respons
 	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", words.from);
 	tw_sheet_cell(sheet, TW_STYLE_DIM, "%s", tw_glyph(TW_GLYPH_ARROW));
 	tw_sheet_cell(sheet, TW_STYLE_STRONG, "%s", words.to);
+	tw_sheet_cell(sheet, TW_STYLE_NAME, "%s", f->application);
 	tw_sheet_cell(sheet, state_style(f->state), "%s%s", f->state, f->adopted ? "*" : "");
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(f->packets_out).text);
 	tw_sheet_cell(sheet, TW_STYLE_PLAIN, "%s", tw_human_count(f->packets_in).text);

@@ -214,7 +214,7 @@ static int print_json(const struct replay *replay, const struct told *told)
 		tw_json_text(end ? tw_judge_rule(&replay->judge, end->rule) : NULL), "workload",
 		tw_json_text(end ? told->vnic->workload : NULL), "direction",
 		tw_json_text(end ? tw_dir_name(told->dir) : NULL), "application",
-		tw_json_text(tw_apps_name(told->app))));
+		tw_json_text(tw_app_name(told->app))));
 }
 
 static void put(enum tw_style style, size_t width, const char *format, ...)
@@ -249,7 +249,7 @@ static void print_text(const struct replay *replay, const struct told *told)
 		tw_glance_text(&told->glance, tw_glyph(TW_GLYPH_ARROW), what);
 	printf("%s%s%s", tw_style_on(TW_STYLE_DIM), what, tw_style_off());
 	if (told->app)
-		printf("  %s%s%s", tw_style_on(TW_STYLE_NAME), tw_apps_name(told->app),
+		printf("  %s%s%s", tw_style_on(TW_STYLE_NAME), tw_app_name(told->app),
 			tw_style_off());
 	putchar('\n');
 }
@@ -278,7 +278,7 @@ static int add_apps(const struct replay *replay, json_t *apps)
 	for (int app = TW_APP_NONE + 1; app < TW_APP__MAX; app++) {
 		uint64_t n = tw_apps_count(replay->apps, (enum tw_app)app);
 
-		if (n && json_object_set_new(apps, tw_apps_name((enum tw_app)app), tw_json_u64(n)) <
+		if (n && json_object_set_new(apps, tw_app_name((enum tw_app)app), tw_json_u64(n)) <
 				 0)
 			return -1;
 	}
@@ -348,7 +348,7 @@ static int summary_apps(const struct replay *replay)
 
 		if (!n)
 			continue;
-		tw_sheet_cell(&sheet, TW_STYLE_NAME, "%s", tw_apps_name((enum tw_app)app));
+		tw_sheet_cell(&sheet, TW_STYLE_NAME, "%s", tw_app_name((enum tw_app)app));
 		tw_sheet_cell(&sheet, TW_STYLE_PLAIN, "%s", tw_human_count(n).text);
 	}
 	if (!sheet.cells.n)

@@ -75,12 +75,13 @@ json_t *tw_flow_json(const Tapwall__V1__Flow *f)
 	json_t *who = json_pack("{s:o, s:o, s:o, s:o}", "proto", tw_json_text(f->proto), "from",
 		tw_flow_end_json(f->from), "to", tw_flow_end_json(f->to), "state",
 		tw_json_text(f->state));
-	json_t *what = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "packets",
+	json_t *what = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "packets",
 		tw_json_out_in(f->packets_out, f->packets_in), "bytes",
 		tw_json_out_in(f->bytes_out, f->bytes_in), "age_s", tw_json_s(f->age_s), "idle_s",
 		tw_json_s(f->idle_s), "out", tw_flow_gate_json(f->out), "in",
 		tw_flow_gate_json(f->in), "network", tw_json_text(f->network), "vlan",
-		tw_json_u64(f->vlan), "adopted", f->adopted);
+		tw_json_u64(f->vlan), "adopted", f->adopted, "application",
+		tw_json_text(f->application));
 
 	return tw_flow_proto_json(tw_json_merge(who, what), f->proto, f->icmp_type);
 }

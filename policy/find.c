@@ -311,7 +311,8 @@ void tw_policy_fill_port(const struct tw_vnic *vnic, struct tw_port *ret)
 			     (vnic->grants ? TW_PORT_F_GRANTS : 0) |
 			     (vnic->slaac ? TW_PORT_F_SLAAC : 0) |
 			     (vnic->observed ? TW_PORT_F_OBSERVED : 0) |
-			     (vnic->liberal ? TW_PORT_F_LIBERAL : 0));
+			     (vnic->liberal ? TW_PORT_F_LIBERAL : 0) |
+			     (vnic->looks ? TW_PORT_F_LOOKS : 0));
 	/* `addrs` tells which addresses are shared. */
 	if (vnic->n_shared)
 		ret->flags |= TW_PORT_F_MORE;

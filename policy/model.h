@@ -264,6 +264,8 @@ struct tw_policy {
 	enum tw_unclaimed unclaimed;
 	enum tw_mode mode;	/* options.mode; unsaid means enforce */
 	enum tw_tcp_checks tcp; /* options.tcp; unsaid means strict */
+	bool has_inspection;	/* options.inspection is there */
+	bool applications;	/* options.inspection.applications */
 	enum tw_bind bind;
 	bool has_bind;
 	uint32_t timeout[TW_S__MAX]; /* seconds; 0: the built-in one */

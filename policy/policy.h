@@ -87,6 +87,7 @@ struct tw_vnic {
 	bool slaac;			  /* `slaac`: addresses that it forms; then it has a MAC */
 	bool transit;			  /* true if a prefix is wider than a single host */
 	bool observed;			  /* `mode: observe`: rules and default deny nothing */
+	bool looks;			  /* options.inspection.applications */
 	bool liberal;			  /* `tcp: liberal`: TCP state and windows deny nothing */
 	const struct tw_grants *grants;	  /* rights beyond its MAC and addresses; NULL: none */
 	const struct tw_prefix *prefixes; /* no IPv6 prefix contains the v4-mapped range */

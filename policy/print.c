@@ -415,6 +415,9 @@ void tw_print_options(const struct tw_policy *p, struct tw_buf *out)
 	}
 	if (p->has_ask)
 		print_ask(p, out);
+	if (p->has_inspection)
+		tw_buf_addf(out, ", inspection: {applications: %s}",
+			p->applications ? "true" : "false");
 	for (size_t i = 0; i < p->n_reserved; i++)
 		tw_buf_addf(out, "%s\"%s\"", i ? ", " : ", reserved: [",
 			tw_addr_format(&p->reserved[i], text));

@@ -134,6 +134,7 @@ static void spread_settings(struct tw_policy *p)
 			tw_limits_inherit(&vnic->limits, &workload->limits);
 			vnic->observed = mode == TW_MODE_OBSERVE;
 			vnic->liberal = tcp == TW_TCP_CHECKS_LIBERAL;
+			vnic->looks = p->applications;
 		}
 	}
 	for (size_t i = 0; i < p->nics.n; i++)

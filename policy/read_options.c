@@ -198,6 +198,24 @@ static void read_ask(struct tw_reader *r, const struct tw_node *value, void *obj
 		r, value, "ask", ask_fields, sizeof(ask_fields) / sizeof(ask_fields[0]), NULL);
 }
 
+static void read_applications(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	r->policy->applications = tw_reader_bool(r, value, "applications", false);
+}
+
+static const struct tw_field inspection_fields[] = {
+	{.name = "applications", .read = read_applications},
+};
+
+static void read_inspection(struct tw_reader *r, const struct tw_node *value, void *object)
+{
+	if (!tw_reader_section(r, value, "inspection"))
+		return;
+	r->policy->has_inspection = true;
+	tw_reader_map(r, value, "inspection", inspection_fields,
+		sizeof(inspection_fields) / sizeof(inspection_fields[0]), NULL);
+}
+
 static const struct tw_field option_fields[] = {
 	{.name = "unclaimed", .read = read_unclaimed},
 	{.name = "mode", .read = read_mode},
@@ -209,6 +227,7 @@ static const struct tw_field option_fields[] = {
 	{.name = "refusals", .read = read_refusals},
 	{.name = "reserved", .read = read_reserved},
 	{.name = "ask", .read = read_ask},
+	{.name = "inspection", .read = read_inspection},
 };
 
 void tw_read_options(struct tw_reader *r, const struct tw_node *map)

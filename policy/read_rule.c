@@ -485,15 +485,9 @@ static void read_at(struct tw_reader *r, const struct tw_node *value, void *obje
 
 static void read_enabled(struct tw_reader *r, const struct tw_node *value, void *object)
 {
-	const char *text = tw_reader_text(r, value, "enabled");
 	struct tw_rule_info *info = &((struct rule_draft *)object)->rule.info;
 
-	if (!text)
-		return;
-	info->disabled = !strcasecmp(text, "false");
-	if (!info->disabled && strcasecmp(text, "true") != 0)
-		tw_reader_error(r, value, "write true or false", "enabled cannot be %s",
-			tw_diag_show(text).text);
+	info->disabled = !tw_reader_bool(r, value, "enabled", true);
 }
 
 /* Reads YYYY-MM-DDTHH:MM[:SS]Z, RFC 3339 without fractions and other zones, or a day, which ends the rule when

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "policy/diag.h"
@@ -451,6 +452,20 @@ void tw_reader_operands(
 		operand.prefix = *prefix;
 		tw_reader_failed(r, tw_vec_push(&r->operands, operand));
 	}
+}
+
+bool tw_reader_bool(
+	struct tw_reader *r, const struct tw_node *value, const char *what, bool otherwise)
+{
+	const char *text = tw_reader_text(r, value, what);
+
+	if (!text)
+		return otherwise;
+	if (!strcasecmp(text, "true") || !strcasecmp(text, "false"))
+		return !strcasecmp(text, "true");
+	tw_reader_error(
+		r, value, "write true or false", "%s cannot be %s", what, tw_diag_show(text).text);
+	return otherwise;
 }
 
 bool tw_reader_section(struct tw_reader *r, const struct tw_node *value, const char *what)

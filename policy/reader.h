@@ -56,6 +56,9 @@ void tw_reader_map(struct tw_reader *r, const struct tw_node *map, const char *w
 const char *tw_reader_text(struct tw_reader *r, const struct tw_node *node, const char *what);
 /* Returns the value of `mode`: enforce or observe. TW_MODE_UNSAID after reporting an error. */
 enum tw_mode tw_reader_mode(struct tw_reader *r, const struct tw_node *value);
+/* Returns the value true or false of the field `what`; `otherwise` after reporting an error. */
+bool tw_reader_bool(
+	struct tw_reader *r, const struct tw_node *value, const char *what, bool otherwise);
 /* Returns the value of `tcp`: strict or liberal. TW_TCP_CHECKS_UNSAID after reporting an error. */
 enum tw_tcp_checks tw_reader_tcp(struct tw_reader *r, const struct tw_node *value);
 /* Calls `each` for a scalar or object alone, or for every member of a list. An empty list is an

@@ -37,23 +37,6 @@ struct tw_apps {
 	uint64_t counts[TW_APP__MAX];
 };
 
-static const char *const names[TW_APP__MAX] = {
-#define TW_APP(symbol, name, about) [TW_APP_##symbol] = (name),
-#define TW_APP_BYTES(...)
-#define TW_APP_TEXT(...)
-#define TW_APP_WORD(...)
-#include "fastpath/path/app/apps.def"
-#undef TW_APP
-#undef TW_APP_BYTES
-#undef TW_APP_TEXT
-#undef TW_APP_WORD
-};
-
-const char *tw_apps_name(enum tw_app app)
-{
-	return (unsigned int)app < TW_APP__MAX ? names[app] : NULL;
-}
-
 int tw_apps_new(struct tw_apps **ret, size_t max)
 {
 	tw_autofree struct tw_apps *apps = tw_alloc(sizeof(*apps));

@@ -40,6 +40,3 @@ void tw_apps_forget(struct tw_apps *apps);
 
 /* Returns the number of connections that were named so. */
 uint64_t tw_apps_count(const struct tw_apps *apps, enum tw_app app);
-
-/* Returns the name of an application as policies and messages have it; NULL for TW_APP_NONE. */
-const char *tw_apps_name(enum tw_app app);

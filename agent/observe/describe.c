@@ -103,6 +103,18 @@ static Tapwall__V1__Gate *describe_gate(uint64_t gate, const char *rule, Tapwall
 	return ret;
 }
 
+/* Returns the application's name, or "". */
+static const char *app_of(const __u64 gate[TW_DIR__MAX])
+{
+	uint32_t app = tw_decision_app(tw_gate_decision(gate[TW_DIR_OUT]));
+	const char *name;
+
+	if (!app)
+		app = tw_decision_app(tw_gate_decision(gate[TW_DIR_IN]));
+	name = tw_app_name(app);
+	return name ? name : "";
+}
+
 void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key *key,
 	const struct tw_conn *conn, uint32_t now_tick, struct tw_described_flow *ret)
 {
@@ -135,6 +147,7 @@ void tw_describe_flow(const struct tw_telemetry *telemetry, const struct tw_key 
 		snprintf(ret->network, sizeof(ret->network), "network %u", key->network);
 	flow->network = ret->network;
 	flow->vlan = (uint16_t)key->vlan;
+	flow->application = TEXT(app_of(conn->gate));
 	if (key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6)
 		flow->icmp_type = conn->progress.icmp_type;
 	else

@@ -20,8 +20,8 @@ enum tw_verdict {
 
 #define TW_SPARED_POLICY 1 /* TW_R_POLICY */
 
-/* Decision word of a rule about a connection: verdict, log, answered, observed and named bits, and
- * rule slot; 0 = undecided. */
+/* Decision word of a rule about a connection: verdict, log, answered, observed, named and look bits,
+ * application, and rule slot; 0 = undecided. */
 #define TW_DECISION_VERDICT_SHIFT 29
 #define TW_DECISION_LOG		  (1u << 28)
 /* Set if the decision comes from an answer that outlives the policy epoch (path/ask.h). */
@@ -31,8 +31,13 @@ enum tw_verdict {
 #define TW_DECISION_OBSERVED (1u << 26)
 /* Set if the rule's `to` names its multicast addresses: none is there as a part of a larger range,
  * such as `any`. Only in decisions of the out end. */
-#define TW_DECISION_NAMED     (1u << 25)
-#define TW_DECISION_RULE_MASK ((1u << 25) - 1)
+#define TW_DECISION_NAMED (1u << 25)
+/* Set while payloads are looked at for the connection's application (path/app/look.h). */
+#define TW_DECISION_LOOK      (1u << 24)
+#define TW_DECISION_APP_SHIFT 18
+#define TW_DECISION_APP_BEGUN 63u /* in the application's place: payloads were looked at */
+#define TW_DECISION_APP	      (63u << TW_DECISION_APP_SHIFT)
+#define TW_DECISION_RULE_MASK ((1u << TW_DECISION_APP_SHIFT) - 1)
 
 static inline __u32 tw_decision(enum tw_verdict verdict, int log, __u32 rule)
 {
@@ -73,6 +78,30 @@ static inline __u8 tw_decision_spares(__u32 decision, __u32 was)
 static inline __u32 tw_decision_rule(__u32 decision)
 {
 	return decision & TW_DECISION_RULE_MASK;
+}
+
+/* Returns the application (enum tw_app of path/app/app.h), or 0 as long as there is none. */
+static inline __u32 tw_decision_app(__u32 decision)
+{
+	__u32 app = (decision & TW_DECISION_APP) >> TW_DECISION_APP_SHIFT;
+
+	return app == TW_DECISION_APP_BEGUN ? 0 : app;
+}
+
+/* True if a decision allows the connection, and no payload is looked at. */
+static inline int tw_decision_is_settled(__u32 decision)
+{
+	const __u32 verdict = ~0u << TW_DECISION_VERDICT_SHIFT;
+
+	return (decision & (verdict | TW_DECISION_LOOK)) == (__u32)TW_V_ALLOW
+								    << TW_DECISION_VERDICT_SHIFT;
+}
+
+/* Returns a new decision about a connection, with what `known`, its decisions so far, says of its
+ * application. Looking goes on only if both ask for it. Has no branch. */
+static inline __u32 tw_decision_carry(__u32 decision, __u32 known)
+{
+	return (decision & (known | ~TW_DECISION_LOOK)) | (known & TW_DECISION_APP);
 }
 
 /* A gate: a decision and the policy epoch in which it was made. It is read and written as one word,

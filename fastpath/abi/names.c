@@ -40,6 +40,17 @@ static const unsigned int state_seconds[] = {
 #include "fastpath/abi/states.def"
 #undef TW_STATE
 };
+static const char *const app_names[] = {
+#define TW_APP(symbol, name, about) [TW_APP_##symbol] = (name),
+#define TW_APP_BYTES(...)
+#define TW_APP_TEXT(...)
+#define TW_APP_WORD(...)
+#include "fastpath/path/app/apps.def"
+#undef TW_APP
+#undef TW_APP_BYTES
+#undef TW_APP_TEXT
+#undef TW_APP_WORD
+};
 static const char *const verdict_names[] = {
 	[TW_V_NONE] = "none",
 	[TW_V_ALLOW] = "allow",
@@ -54,6 +65,7 @@ static const char *const dir_names[] = {[TW_DIR_OUT] = "out", [TW_DIR_IN] = "in"
 _Static_assert(N_ITEMS(reason_names) == TW_R__MAX, "every reason has a name");
 _Static_assert(N_ITEMS(stage_names) == TW_STAGE__MAX, "every stage has a name");
 _Static_assert(N_ITEMS(state_names) == TW_S__MAX, "every state has a name");
+_Static_assert(N_ITEMS(app_names) == TW_APP__MAX, "every application has a name");
 _Static_assert(N_ITEMS(verdict_names) == TW_V__MAX, "every verdict has a name");
 _Static_assert(N_ITEMS(dir_names) == TW_DIR__MAX, "every direction has a name");
 
@@ -103,6 +115,11 @@ void tw_state_timeouts(struct tw_config *config)
 const char *tw_verdict_name(unsigned int verdict)
 {
 	return PICK(verdict_names, verdict, "?");
+}
+
+const char *tw_app_name(unsigned int app)
+{
+	return app < N_ITEMS(app_names) ? app_names[app] : NULL;
 }
 
 const char *tw_dir_name(unsigned int dir)

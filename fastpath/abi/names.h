@@ -17,6 +17,8 @@ unsigned int tw_state_seconds(unsigned int state); /* default idle timeout */
 /* Sets the idle timeouts of all states, in ticks, to their defaults. */
 void tw_state_timeouts(struct tw_config *config);
 const char *tw_verdict_name(unsigned int verdict);
+/* NULL for TW_APP_NONE and outside the list. */
+const char *tw_app_name(unsigned int app);
 const char *tw_dir_name(unsigned int dir);
 int tw_reason_from_name(const char *name); /* enum tw_reason, or -ENOENT */
 int tw_verdict_from_name(const char *name);

@@ -11,6 +11,7 @@
 #include <linux/types.h>
 
 #include "fastpath/abi/charge.h"
+#include "fastpath/abi/app.h"
 #include "fastpath/abi/decision.h"
 #include "fastpath/abi/lease.h"
 #include "fastpath/abi/offload.h"
@@ -18,9 +19,10 @@
 #define TW_PORTS_MAX 4096  /* port ids: 1 … TW_PORTS_MAX - 1 */
 #define TW_PORT_IDS  65536 /* ifindexes below it are looked up in an array, others in a hash */
 #define TW_PORT_SLOTS \
-	(4 * TW_PORTS_MAX)     /* entries: two epochs, and as many being added or removed */
-#define TW_RULES_MAX	131072 /* rule slots */
-#define TW_IMAGES_MAX	8192   /* image slots 1 … TW_IMAGES_MAX - 1; 0 = no image */
+	(4 * TW_PORTS_MAX)  /* entries: two epochs, and as many being added or removed */
+#define TW_RULES_MAX 131072 /* rule slots */
+_Static_assert(TW_RULES_MAX <= TW_DECISION_RULE_MASK + 1, "a decision holds every rule slot");
+#define TW_IMAGES_MAX	8192 /* image slots 1 … TW_IMAGES_MAX - 1; 0 = no image */
 #define TW_EVENTS_BYTES (1 << 24)
 
 #define TW_CONNS_DEFAULT 262144 /* default capacity of the connection table */
@@ -315,6 +317,7 @@ struct tw_gc {
 #define TW_PORT_F_SLAAC	      0x1000 /* addresses that the guest forms by SLAAC are its own, too */
 #define TW_PORT_F_SPARES      0x2000 /* broadcast_rate spares multicast that rules name (limit.h) */
 #define TW_PORT_F_LIBERAL     0x4000 /* `tcp: liberal`: state and window of TCP refuse nothing */
+#define TW_PORT_F_LOOKS	      0x8000 /* new connections are looked at for their application */
 
 /* Values of `macs`. */
 #define TW_MAC_FOUND  0 /* the workload has its port */
@@ -508,7 +511,7 @@ struct tw_beside {
 
 /* Version of the layout of all pinned maps. A change of a struct in a map, or of its meaning,
  * increments it (docs/decisions/014-layout.md). */
-#define TW_LAYOUT 3
+#define TW_LAYOUT 4
 
 struct tw_config {
 	__u32 epoch;	   /* epoch of the policy in force; its parity selects ports and zones */

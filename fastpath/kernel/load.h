@@ -40,7 +40,14 @@ enum tw_map {
 
 /* The programs for frames: first those attached, by enum tw_dir; then the full path of each
  * direction, reached by a tail call through the map `full`. */
-enum tw_prog { TW_PROG_FROM_VM, TW_PROG_TO_VM, TW_PROG_FULL_OUT, TW_PROG_FULL_IN, TW_PROG__MAX };
+enum tw_prog {
+	TW_PROG_FROM_VM,
+	TW_PROG_TO_VM,
+	TW_PROG_FULL_OUT,
+	TW_PROG_FULL_IN,
+	TW_PROG_LOOK,
+	TW_PROG__MAX
+};
 
 struct tw_kernel_options {
 	const char *bpffs;  /* directory in a mounted bpffs, made if absent; NULL: pin nothing */

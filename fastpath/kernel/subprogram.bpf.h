@@ -8,8 +8,8 @@
 tw_inline __u32 tw_call_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
 {
-	return (__u32)tw_sub_classify(
-		f->target, slot, end, home.own | home.parity << 1 | home.observed << 2, home.v4);
+	return (__u32)tw_sub_classify(f->target, slot, end,
+		home.own | home.parity << 1 | home.observed << 2 | home.looks << 3, home.v4);
 }
 
 tw_inline int tw_call_ask(
@@ -162,6 +162,11 @@ tw_inline enum tw_reason tw_call_limit(
 	const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 decision)
 {
 	return (enum tw_reason)tw_sub_limit(f->target, port_id, epoch, decision);
+}
+
+tw_inline __u32 tw_call_look(const struct tw_frame *f, __u32 payer_id, __u32 known, __u32 expected)
+{
+	return (__u32)tw_sub_look(f->target, payer_id, known, expected);
 }
 
 tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)

@@ -218,6 +218,7 @@ __noinline int tw_sub_dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int tw_sub_owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
 __noinline int tw_sub_claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
 __noinline int tw_sub_limit(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 decision);
+__noinline int tw_sub_look(struct __sk_buff *skb, __u32 payer_id, __u32 known, __u32 expected);
 __noinline int tw_sub_express(struct __sk_buff *skb);
 
 #include "fastpath/kernel/subprogram.bpf.h"
@@ -268,8 +269,8 @@ __noinline int tw_sub_classify(struct __sk_buff *skb, __u32 slot, __u32 end, __u
 	 * has left under tw_from_vm. The verifier requires the argument `skb`, and the compiler
 	 * would not pass it if it were unused. */
 	TW_OPAQUE(skb);
-	return (int)tw_path_decide(
-		0, slot, end, (struct tw_home){home & 1, v4, home >> 1 & 1, home >> 2});
+	return (int)tw_path_decide(0, slot, end,
+		(struct tw_home){home & 1, v4, home >> 1 & 1, home >> 2 & 1, home >> 3});
 }
 
 #include "fastpath/kernel/form.bpf.h"
@@ -358,6 +359,7 @@ __noinline int tw_sub_beyond(struct __sk_buff *skb, __u32 epoch)
 }
 
 #include "fastpath/kernel/house.bpf.h"
+#include "fastpath/kernel/look.bpf.h"
 
 /* Returns the tc action that sends the refusal; 0: there is none. */
 __noinline int tw_sub_refuse(struct __sk_buff *skb, __u32 dir, __u32 epoch)
@@ -599,6 +601,20 @@ int tw_to_vm(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	bpf_tail_call(skb, &tw_full, TW_DIR_IN);
 	return TC_ACT_SHOT;
+}
+
+/* Returns what tw_call_look() does. The full path calls it through tw_sub_look(). */
+SEC("tc")
+int tw_look(struct __sk_buff *skb)
+{
+	const struct tw_config *c = settings();
+	struct tw_frame f = {.target = skb};
+	struct tw_scratch *scratch = tw_scratch_get(&f);
+
+	if (!c || !scratch)
+		return 0;
+	f.now_ns = now(c);
+	return (int)tw_path_look(&f, scratch->look[0], scratch->look[1], scratch->look[2]);
 }
 
 /* Sweeps the next bucket of the connection table; run by the agent, many at a time. */

@@ -218,6 +218,11 @@ tw_inline enum tw_reason tw_call_limit(
 	return tw_path_limit(f, port_id, epoch, decision);
 }
 
+tw_inline __u32 tw_call_look(const struct tw_frame *f, __u32 payer_id, __u32 known, __u32 expected)
+{
+	return tw_path_look(f, payer_id, known, expected);
+}
+
 tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
 	tw_path_refuse(f, native_of(f)->settings, dir, epoch);

@@ -234,8 +234,9 @@ tw_inline __u32 tw_local_broadcast(__u32 own, const struct tw_addr *addr)
 tw_inline struct tw_home tw_home_of(
 	const struct tw_port *port, const struct tw_addr *addr, __u32 epoch)
 {
-	struct tw_home home = {
-		.parity = epoch & 1, .observed = !!(port->flags & TW_PORT_F_OBSERVED)};
+	struct tw_home home = {.parity = epoch & 1,
+		.observed = !!(port->flags & TW_PORT_F_OBSERVED),
+		.looks = !!(port->flags & TW_PORT_F_LOOKS)};
 	__u32 i;
 
 	for (i = 0; i < TW_PORT_ADDRS; i++) {

@@ -115,6 +115,7 @@ tw_inline int tw_cut_gate(const struct tw_frame *f, const struct tw_ctx *s,
 			tw_home_of(far, end ? &flow->first.dst : &flow->first.src, s->epoch));
 		if (tw_decision_verdict(decision) != TW_V_ALLOW)
 			return 0;
+		decision = tw_decision_carry(decision, flow->decision);
 		flow->far_spared = tw_decision_spares(decision, tw_gate_decision(gate));
 		if (c) {
 			tw_conn_set_port(f, c, end ? TW_DIR_IN : TW_DIR_OUT, far->id);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "fastpath/abi/special.h"
+#include "fastpath/path/app/head.h"
 #include "fastpath/path/port.h"
 
 #define TW_ETH_ARP    0x0806
@@ -361,6 +362,10 @@ struct tw_scratch {
 	struct tw_resident_key holder; /* shared address that the frame announces */
 	struct tw_holder held;	       /* new holder of `holder.addr` */
 	__u8 contested;		       /* 1: two ports claim `holder.addr` */
+	struct tw_app_head head;       /* first bytes of a payload or a stream */
+	__u64 wire[8];		       /* bytes loaded from a payload */
+	__u64 stream[16];	       /* the same, at their place in a stream */
+	__u32 look[3];		       /* arguments of tw_call_look(): payer, known, expected */
 	struct tw_addr_key asked;      /* key in `addrs` */
 	struct tw_resident_key resident;
 	__u64 mac;   /* MAC of the claiming port */

@@ -155,6 +155,7 @@ tw_inline enum tw_reason tw_path_classify(const struct tw_frame *f, const struct
 			tw_home_of(s->port, end ? &flow->first.dst : &flow->first.src, s->epoch));
 		if (!flow->decision)
 			return TW_R_BAD_IMAGE;
+		flow->decision = tw_decision_carry(flow->decision, tw_look_known(flow, c));
 		if (tw_decision_verdict(flow->decision) == TW_V_ASK &&
 			tw_call_ask(f, s->port->id, s->epoch, tw_gate_decision(gate),
 				c ? tw_ports_at(c->ports, end) : 0))
@@ -249,9 +250,7 @@ tw_inline enum tw_reason tw_path_judge(
 	if (reason)
 		return reason;
 	tw_stage_enter(f, TW_STAGE_INSPECT);
-	reason = tw_inspect(f, p, flow);
-	if (reason)
-		return reason;
+	tw_inspect(f, s, p, flow);
 	reason = tw_limit_opens(f, s, flow);
 	if (reason)
 		return reason;
@@ -371,7 +370,11 @@ tw_inline __u32 tw_path_decide(
 		return 0;
 	decision = tw_classify(f, slot, end, home, &scratch->flow.first, scratch->flow.icmp);
 
-	return home.observed ? tw_decision_observed(decision) : decision;
+	if (home.observed)
+		decision = tw_decision_observed(decision);
+	if (home.looks && tw_decision_verdict(decision) == TW_V_ALLOW)
+		decision |= TW_DECISION_LOOK;
+	return decision;
 }
 
 /* Checks the frame in scratch, which the decision allows, against its port's default rate. */
@@ -493,6 +496,13 @@ tw_inline void tw_path_capture(const struct tw_frame *f, __u32 port_id)
 
 	if (scratch)
 		tw_capture(f, &scratch->outcome, port_id);
+}
+
+tw_inline __u32 tw_path_look(const struct tw_frame *f, __u32 payer_id, __u32 known, __u32 expected)
+{
+	struct tw_scratch *scratch = tw_scratch_get(f);
+
+	return scratch ? tw_look_packet(f, payer_id, known, expected, scratch) : 0;
 }
 
 /* Returns how the port owns the address or name in scratch->about: enum tw_lease_state. */

@@ -174,6 +174,7 @@ struct tw_home {
 	__u32 v4;	/* first own IPv4 address of the port; 0: none */
 	__u32 parity;	/* parity of the entry's epoch: 0 or 1 */
 	__u32 observed; /* 1: the port is in observe mode */
+	__u32 looks;	/* 1: new connections are looked at for their application */
 };
 
 /* Kind of name whose owner is looked up: an address, or a DHCP client's name. */
@@ -243,6 +244,9 @@ tw_inline enum tw_reason tw_call_dhcp(const struct tw_frame *f, enum tw_dir dir,
 tw_inline enum tw_reason tw_call_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline enum tw_reason tw_call_limit(
 	const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 decision);
+/* Looks at the payload in scratch. Returns the bits TW_DECISION_LOOK and TW_DECISION_APP of the
+ * connection's decisions. */
+tw_inline __u32 tw_call_look(const struct tw_frame *f, __u32 payer_id, __u32 known, __u32 expected);
 tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch);
 tw_inline enum tw_reason tw_call_checksum(const struct tw_frame *f);
 tw_inline enum tw_reason tw_call_parse(const struct tw_frame *f);

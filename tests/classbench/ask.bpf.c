@@ -39,7 +39,7 @@ __noinline int answer(__u32 n)
 	if (!ask)
 		return 0;
 	ask->decision = tw_classify(&f, ask->slot, ask->dir & 1,
-		(struct tw_home){ask->own, ask->v4, 0, 0}, &ask->tuple, (__u16)ask->icmp);
+		(struct tw_home){.own = ask->own, .v4 = ask->v4}, &ask->tuple, (__u16)ask->icmp);
 	return 0;
 }
 

@@ -149,8 +149,9 @@ static void ask_natively(
 			struct ask a = question(h, dir, own);
 
 			check(b, h, dir,
-				tw_classify(&f, SLOT, dir, (struct tw_home){a.own, a.v4, 0, 0},
-					&a.tuple, (__u16)a.icmp),
+				tw_classify(&f, SLOT, dir,
+					(struct tw_home){.own = a.own, .v4 = a.v4}, &a.tuple,
+					(__u16)a.icmp),
 				"native", native_way);
 		}
 	}

@@ -57,6 +57,7 @@ void tw_fake_flows(struct tw_fake *teller)
 	db.out = db.in = &to_db;
 	db.vlan = 20;
 	db.adopted = true;
+	db.application = (char *)"postgresql";
 	user.from = &user_6;
 	user.to = &web_6;
 	user.state = "syn-sent";

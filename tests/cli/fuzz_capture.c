@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fastpath/abi/names.h"
 #include "sim/apps.h"
 #include "sim/capture.h"
 #include "sim/glance.h"
@@ -31,7 +32,7 @@ static void check_payload(
 	require(glance->payload_here <= glance->payload_len);
 	require(glance->payload_at <= len && glance->payload_here <= len - glance->payload_at);
 	app = tw_apps_see(apps, &key, false, glance, data);
-	require(app < TW_APP__MAX && !app == !tw_apps_name(app));
+	require(app < TW_APP__MAX && !app == !tw_app_name(app));
 	require(!app || tw_apps_see(apps, &key, false, glance, data) == app);
 }
 

@@ -279,7 +279,7 @@ static void play(struct run *run, const char *path)
 static void judge_flow(struct run *run, const char *capture, const struct flow *flow)
 {
 	const struct meaning *meaning = meaning_of(flow->name);
-	const char *ours = tw_apps_name(flow->app);
+	const char *ours = tw_app_name(flow->app);
 	bool right = ours && means(meaning, ours);
 
 	run->n_flows++;

@@ -184,7 +184,16 @@ static int read_path(struct tw_player *p, const char *text, struct path *path)
 	return !err && path->n < 2 ? tw_player_wrong(p, "'->' leads nowhere") : err;
 }
 
-/* Compares an expectation "VERDICT REASON [RULE] [state=S] [new] [untracked] [cut]" with the
+/* Returns the application that the gates name; "looking" while payloads are looked at, else "none". */
+static const char *app_of(const struct tw_outcome *o)
+{
+	uint32_t gates = tw_gate_decision(o->gate[0]) | tw_gate_decision(o->gate[1]);
+	const char *name = tw_app_name(tw_decision_app(gates));
+
+	return gates & TW_DECISION_LOOK ? "looking" : name ? name : "none";
+}
+
+/* Compares an expectation "VERDICT REASON [RULE] [state=S] [app=A] [new] [untracked] [cut]" with the
  * outcome. `again`: an earlier port had the same expectation, so "new" applies to that port. */
 static int compare_expected(
 	struct tw_player *p, char *text, bool again, const struct tw_native_result *result)
@@ -203,6 +212,9 @@ static int compare_expected(
 	while ((word = tw_word_next(&text))) {
 		if (!strncmp(word, "state=", 6)) {
 			if (!o->tracked || strcmp(tw_state_name(o->state), word + 6))
+				return 1;
+		} else if (!strncmp(word, "app=", 4)) {
+			if (strcmp(app_of(o), word + 4))
 				return 1;
 		} else if (!strcmp(word, "new")) {
 			if (!o->created && !again)
@@ -242,6 +254,8 @@ static void print_outcome(
 		tw_buf_addf(out, " state=%s%s", tw_state_name(o->state), o->created ? " new" : "");
 	else
 		tw_buf_adds(out, " untracked");
+	if (strcmp(app_of(o), "none") != 0)
+		tw_buf_addf(out, " app=%s", app_of(o));
 	if (result->cut_ifindex)
 		tw_buf_adds(out, " cut");
 	if (o->queued)

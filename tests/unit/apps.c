@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Unit tests of the recognition of applications: first bytes of each, near misses, noise, and streams in
  * pieces. */
+#include "fastpath/abi/names.h"
 #include "tests/unit/test.h"
 
 #include <arpa/inet.h>
@@ -75,7 +76,7 @@ static enum tw_app play(const struct sample *sample, size_t step)
 
 static const char *name_of(enum tw_app app)
 {
-	return app ? tw_apps_name(app) : "none";
+	return app ? tw_app_name(app) : "none";
 }
 
 static void test_samples(void **state)
@@ -91,7 +92,7 @@ static void test_samples(void **state)
 	}
 	for (int app = 1; app < TW_APP__MAX; app++)
 		if (!seen[app])
-			fail_msg("%s has no sample", tw_apps_name((enum tw_app)app));
+			fail_msg("%s has no sample", tw_app_name((enum tw_app)app));
 }
 
 static void test_near_misses(void **state)
@@ -187,7 +188,7 @@ static unsigned int named_in_noise(bool udp, unsigned int n)
 				tw_app_compare_tcp(&head);
 			if (tw_app_note(&state, way, &head) == TW_APP_NONE)
 				continue;
-			print_message("noise is %s\n", tw_apps_name((enum tw_app)state.app));
+			print_message("noise is %s\n", tw_app_name((enum tw_app)state.app));
 			named++;
 			break;
 		}

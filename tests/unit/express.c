@@ -37,6 +37,15 @@ static const char *const policies[] = {
 	"  c: {port: tap-c, mac: \"52:54:00:00:00:03\", addresses: [10.0.0.3, \"fd00::3\"]}\n"
 	"rules:\n"
 	"  - {name: less, from: any, to: [a, b], service: [tcp/80-82, udp/50-70], action: allow}\n",
+	/* Connections that are looked at keep to the full path until they have a name or get none. */
+	"version: 1\n"
+	"workloads:\n"
+	"  a: {port: tap-a, mac: \"52:54:00:00:00:01\", addresses: [10.0.0.1, \"fd00::1\"]}\n"
+	"  b: {port: tap-b, mac: \"52:54:00:00:00:02\", addresses: [10.0.0.9, 10.0.0.2, \"fd00::2\"]}\n"
+	"  c: {port: tap-c, mac: \"52:54:00:00:00:03\", addresses: [10.0.0.3, \"fd00::3\"]}\n"
+	"rules:\n"
+	"  - {name: web, from: any, to: any, service: [tcp/80-84, udp/50-70], action: allow}\n"
+	"options: {inspection: {applications: true}}\n",
 };
 
 /* The events of a frame. */
@@ -396,7 +405,9 @@ static void both_ways_agree(void **state)
 				shake_hands(f, talk);
 		}
 		if (tw_random_one_in(&f->random, 2000))
-			usage(f, policies[tw_random_below(&f->random, 2)]);
+			usage(f, policies[tw_random_one_in(&f->random, 8)
+						  ? 2
+						  : tw_random_below(&f->random, 2)]);
 		f->now_ns += tw_random_one_in(&f->random, 5000) ? 400000000000 : 200000;
 		for (int n = 0; n < 2 && i / 500 % 2;
 			n++) /* half of the time an agent is present */

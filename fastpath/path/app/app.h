@@ -13,29 +13,13 @@
  *                not follow, so both sides of a row's branch lead to the same state. Test:
  *                tests/load/apps.c.
  * Bounds:     TW_APP_HEAD bytes of a payload, TW_APP_LOOKS payloads of a connection.
- * Callers:    sim/apps.c. No program of the kernel uses it yet.
+ * Callers:    look.h, sim/apps.c.
  */
 #pragma once
 
 #include "fastpath/path/app/check.h"
 
 #define TW_APP_LOOKS 16 /* payloads that are looked at, of both directions together */
-
-enum tw_app {
-	TW_APP_NONE,
-#define TW_APP(symbol, name, about) TW_APP_##symbol,
-#define TW_APP_BYTES(...)
-#define TW_APP_TEXT(...)
-#define TW_APP_WORD(...)
-#include "fastpath/path/app/apps.def"
-#undef TW_APP
-#undef TW_APP_BYTES
-#undef TW_APP_TEXT
-#undef TW_APP_WORD
-	TW_APP__MAX
-};
-
-_Static_assert(TW_APP__MAX <= 64, "a set of applications has 64 bits");
 
 enum tw_app_transport {
 	TW_APP_TCP = 1,
@@ -52,16 +36,6 @@ enum tw_app_says {
 };
 
 _Static_assert(TW_APP_SAYS__MAX == TW_APP_SETS, "head.h has a set for each");
-
-/* State of a connection. All zeros at its start. The directions, called ways, are 0 and 1. */
-struct tw_app_state {
-	__u64 client[2]; /* sets: applications whose client may have sent this way's bytes */
-	__u64 server[2]; /* sets: applications whose server may have sent them */
-	__u8 app;	 /* enum tw_app */
-	__u8 looks;	 /* payloads looked at */
-	__u8 done;
-	__u8 pad[5];
-};
 
 /* Returns byte `i` of a text of `n` bytes, or 0 after its end. */
 #define TW_APP_CHAR(text, n, i) ((i) < (n) ? (__u64)(__u8)(text)[(i) < (n) ? (i) : 0] : 0)

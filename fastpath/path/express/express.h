@@ -247,14 +247,14 @@ tw_inline struct tw_conn *tw_express_find(
 	return c && tw_conn_is(c, key) ? c : 0;
 }
 
-/* True if a gate is open and needs no decision. */
+/* True if a gate is open, needs no decision, and no payload is looked at. */
 tw_inline int tw_express_gate(
 	const struct tw_conn *c, __u32 end, const struct tw_port *port, __u32 epoch)
 {
 	__u64 gate = c->gate[end & 1];
 
 	return tw_gate_epoch(gate) == epoch && tw_ports_at(c->ports, end) == port->id &&
-	       tw_decision_verdict(tw_gate_decision(gate)) == TW_V_ALLOW;
+	       tw_decision_is_settled(tw_gate_decision(gate));
 }
 
 /* True if an established connection accepts the packet and keeps its state. */

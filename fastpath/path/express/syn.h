@@ -247,11 +247,13 @@ tw_inline struct tw_bucket *tw_syn_lock(const struct tw_frame *f, const struct t
 	return bucket;
 }
 
-/* True if both gates allow the packet in scratch. */
-tw_inline int tw_syn_allowed(const struct tw_frame *f, const struct tw_ctx *s, struct tw_flow *flow)
+/* True if both gates allow the packet in scratch, and the full path need not look at its payload. */
+tw_inline int tw_syn_allowed(const struct tw_frame *f, const struct tw_ctx *s,
+	const struct tw_packet *p, struct tw_flow *flow)
 {
 	flow->decision = tw_syn_gate(f, s, s->port, TW_DIR_OUT, &flow->first.src);
-	if (tw_decision_verdict(flow->decision) != TW_V_ALLOW)
+	if (tw_decision_verdict(flow->decision) != TW_V_ALLOW ||
+		(flow->decision & TW_DECISION_LOOK && p->seq_end - p->seq > 1))
 		return 0;
 	flow->far_decision = tw_syn_gate(f, s, s->far, TW_DIR_IN, &flow->first.dst);
 	return tw_decision_verdict(flow->far_decision) == TW_V_ALLOW;
@@ -316,7 +318,7 @@ tw_inline enum tw_syn tw_syn_pass(struct tw_frame *f, struct tw_ctx *s, struct t
 	bucket = tw_syn_lock(f, &flow->probe);
 	if (!bucket)
 		return TW_SYN_FULL_PATH;
-	opens = tw_syn_allowed(f, s, flow);
+	opens = tw_syn_allowed(f, s, p, flow);
 	if (opens) {
 		scratch->packet.scale = 0;
 		if (p->tcp_header_len > sizeof(struct tw_tcp))

@@ -144,16 +144,16 @@ $ tapwall agents --slow nowhere.sock
 tapwall: nowhere.sock: cannot reach tapwall-slowd: No such file or directory; start tapwall-slowd, or name its socket in TAPWALL_SLOW
 [4]
 $ fake_agent good tapwall flows --socket agent.sock
-PROTO          FROM                       TO                    STATE         PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
-tcp            [2001:db8:20::7]:51515  →  web-1 [fd00::11]:443  syn-sent            1        0    74 B          0 B   0.5s   0.5s  ·          users-to-web
-icmp 8.0 id 7  web-1 10.0.0.11         →  10.0.0.1              icmp                3        3   294 B        294 B   3.0s   1.0s  web-to-db  ·
-tcp vlan 20    web-1 10.0.0.11:40000   →  db-1 10.0.0.21:5432   established*    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
+PROTO          FROM                       TO                    APP         STATE         PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
+tcp            [2001:db8:20::7]:51515  →  web-1 [fd00::11]:443              syn-sent            1        0    74 B          0 B   0.5s   0.5s  ·          users-to-web
+icmp 8.0 id 7  web-1 10.0.0.11         →  10.0.0.1                          icmp                3        3   294 B        294 B   3.0s   1.0s  web-to-db  ·
+tcp vlan 20    web-1 10.0.0.11:40000   →  db-1 10.0.0.21:5432   postgresql  established*    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
 
 3 connections
 5 half open beyond a port's quota, without a record; see tapwall ports --json
 $ fake_agent good tapwall flows --socket agent.sock --sort bytes --limit 1
-PROTO        FROM                      TO                   STATE         PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
-tcp vlan 20  web-1 10.0.0.11:40000  →  db-1 10.0.0.21:5432  established*    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
+PROTO        FROM                      TO                   APP         STATE         PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
+tcp vlan 20  web-1 10.0.0.11:40000  →  db-1 10.0.0.21:5432  postgresql  established*    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
 
 1 connection of 3
 5 half open beyond a port's quota, without a record; see tapwall ports --json
@@ -181,9 +181,9 @@ $ for f in "--proto tcp" "--proto 1" "--port 443" "--address 10.0.0.0/24" "-a 20
 ["tcp",40000]
 -- --proto tcp --rule web-to-db -n 1
 $ fake_agent good tapwall flows --socket agent.sock --proto tcp
-PROTO        FROM                       TO                    STATE         PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
-tcp          [2001:db8:20::7]:51515  →  web-1 [fd00::11]:443  syn-sent            1        0    74 B          0 B   0.5s   0.5s  ·          users-to-web
-tcp vlan 20  web-1 10.0.0.11:40000   →  db-1 10.0.0.21:5432   established*    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
+PROTO        FROM                       TO                    APP         STATE         PACKETS  REPLIES   BYTES  REPLY BYTES    AGE   IDLE  OUT RULE   IN RULE
+tcp          [2001:db8:20::7]:51515  →  web-1 [fd00::11]:443              syn-sent            1        0    74 B          0 B   0.5s   0.5s  ·          users-to-web
+tcp vlan 20  web-1 10.0.0.11:40000   →  db-1 10.0.0.21:5432   postgresql  established*    1,200    1,100  96 KiB      1.4 MiB  2h00m  1m01s  web-to-db  web-to-db
 
 2 connections
 $ fake_agent good tapwall flows --socket agent.sock --port 9
@@ -318,11 +318,11 @@ $ fake_agent good tapwall ports --socket agent.sock --json
 {"name":"tap-web1","ifindex":12,"workload":"web-1","state":"protected","mac":"52:54:00:00:00:01","addresses":["10.0.0.11","fd00::11","dhcp"],"leases":[{"address":"10.0.0.57","left_s":3541.25,"known":false}],"bridge":"br0","packets":{"out":1234567,"in":999},"bytes":{"out":1900000000,"in":64000},"denied":{"out":0,"in":17},"rules":5,"image_bytes":2752,"events_limited":0,"events_lost":0,"connections":{"half_open":12,"established":3400,"untracked":5,"passed_over_quota":7,"refused_over_quota":0},"bridged":null,"open":false,"found_by":"tap-mac","conflict":null,"why":null,"resembles":null,"tcp":"liberal","proof_age_s":4.5,"programs_lost":0,"trouble":null}
 {"name":"tap9","ifindex":13,"workload":null,"state":"unclaimed","mac":null,"addresses":[],"leases":[],"bridge":null,"packets":{"out":0,"in":0},"bytes":{"out":0,"in":0},"denied":{"out":0,"in":0},"rules":0,"image_bytes":0,"events_limited":0,"events_lost":0,"connections":{"half_open":0,"established":0,"untracked":0,"passed_over_quota":0,"refused_over_quota":0},"bridged":null,"open":true,"found_by":null,"conflict":null,"why":null,"resembles":"db-1","tcp":null,"proof_age_s":null,"programs_lost":1,"trouble":"cannot attach: evil\u001B[31m"}
 $ fake_agent good tapwall flows --socket agent.sock --json
-{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0","vlan":20,"adopted":true}
-{"proto":"tcp","from":{"address":"2001:db8:20::7","port":51515,"workload":null},"to":{"address":"fd00::11","port":443,"workload":"web-1"},"state":"syn-sent","packets":{"out":1,"in":0},"bytes":{"out":74,"in":0},"age_s":0.5,"idle_s":0.5,"out":null,"in":{"verdict":"allow","rule":"users-to-web"},"network":"br0","vlan":0,"adopted":false}
-{"proto":"icmp","from":{"address":"10.0.0.11","port":7,"workload":"web-1"},"to":{"address":"10.0.0.1","port":0,"workload":null},"state":"icmp","packets":{"out":3,"in":3},"bytes":{"out":294,"in":294},"age_s":3.0,"idle_s":1.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":null,"network":"br0","vlan":0,"adopted":false,"type":8,"code":0}
+{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0","vlan":20,"adopted":true,"application":"postgresql"}
+{"proto":"tcp","from":{"address":"2001:db8:20::7","port":51515,"workload":null},"to":{"address":"fd00::11","port":443,"workload":"web-1"},"state":"syn-sent","packets":{"out":1,"in":0},"bytes":{"out":74,"in":0},"age_s":0.5,"idle_s":0.5,"out":null,"in":{"verdict":"allow","rule":"users-to-web"},"network":"br0","vlan":0,"adopted":false,"application":null}
+{"proto":"icmp","from":{"address":"10.0.0.11","port":7,"workload":"web-1"},"to":{"address":"10.0.0.1","port":0,"workload":null},"state":"icmp","packets":{"out":3,"in":3},"bytes":{"out":294,"in":294},"age_s":3.0,"idle_s":1.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":null,"network":"br0","vlan":0,"adopted":false,"application":null,"type":8,"code":0}
 $ fake_agent good tapwall flows --socket agent.sock --json --sort idle --limit 1
-{"proto":"tcp","from":{"address":"2001:db8:20::7","port":51515,"workload":null},"to":{"address":"fd00::11","port":443,"workload":"web-1"},"state":"syn-sent","packets":{"out":1,"in":0},"bytes":{"out":74,"in":0},"age_s":0.5,"idle_s":0.5,"out":null,"in":{"verdict":"allow","rule":"users-to-web"},"network":"br0","vlan":0,"adopted":false}
+{"proto":"tcp","from":{"address":"2001:db8:20::7","port":51515,"workload":null},"to":{"address":"fd00::11","port":443,"workload":"web-1"},"state":"syn-sent","packets":{"out":1,"in":0},"bytes":{"out":74,"in":0},"age_s":0.5,"idle_s":0.5,"out":null,"in":{"verdict":"allow","rule":"users-to-web"},"network":"br0","vlan":0,"adopted":false,"application":null}
 $ fake_agent good tapwall rules --socket agent.sock --json
 {"name":"web-to-db","action":"allow","hits":12345,"packets":9876543,"bytes":7000000000,"last_hit_s":0.2,"line":17,"text":"from: web, to: db, service: tcp/5432","disabled":false,"comment":null,"owner":null,"until":null,"expired":false}
 {"name":"default","action":"deny","hits":0,"packets":0,"bytes":0,"last_hit_s":null,"line":0,"text":null,"disabled":false,"comment":null,"owner":null,"until":null,"expired":false}
@@ -341,7 +341,7 @@ $ fake_agent good tapwall version --socket agent.sock --json
 $ fake_agent good tapwall apply --socket agent.sock --json policy.yaml
 {"ports_unprotected":1,"unprotected":[{"port":"tap-old","workload":"evil\u001B[31m"}],"open":["tap-old","tap9"],"dangers":["default: deny -> allow: frames that match no rule pass"],"refused":false,"generation":4,"dry_run":false,"unchanged":false,"compile_ms":1.25,"publish_ms":0.5,"rules":{"added":["web-to-db","evil\u001B[31m"],"removed":["old"],"changed":[]},"workloads":{"added":[],"removed":[],"changed":["db-1"]},"ports_changed":["tap-web1","tap-db1"]}
 $ fake_agent good tapwall explain --socket agent.sock --live --from web-1 --to db-1 --proto tcp --dport 5432 --json
-{"verdict":"allow","rule":"web-to-db","reason":"policy","out":{"port":"tap-web1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"web-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"],"state":"protected","judged":"yes","by_policy":{"verdict":"allow","rule":"web-to-db"},"why":null,"proof_age_s":4.5},"in":{"port":"db-1","verdict":"unprotected","rule":null,"reason":null,"workload":"db-1","reached":false,"stage":null,"stages":[],"state":null,"judged":"absent","by_policy":{"verdict":"allow","rule":"web-to-db"},"why":null,"proof_age_s":null},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"10.0.0.11","workload":"web-1","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432},"n_flows":1,"flows":[{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0","vlan":20,"adopted":true}]}
+{"verdict":"allow","rule":"web-to-db","reason":"policy","out":{"port":"tap-web1","verdict":"allow","rule":"web-to-db","reason":"policy","workload":"web-1","reached":true,"stage":"classify","stages":["parse","guard","track","classify","inspect","forward","report"],"state":"protected","judged":"yes","by_policy":{"verdict":"allow","rule":"web-to-db"},"why":null,"proof_age_s":4.5},"in":{"port":"db-1","verdict":"unprotected","rule":null,"reason":null,"workload":"db-1","reached":false,"stage":null,"stages":[],"state":null,"judged":"absent","by_policy":{"verdict":"allow","rule":"web-to-db"},"why":null,"proof_age_s":null},"text":"a rule, or the default, decided the connection","proto":"tcp","from":{"address":"10.0.0.11","workload":"web-1","port":49152},"to":{"address":"10.0.0.21","workload":"db-1","port":5432},"n_flows":1,"flows":[{"proto":"tcp","from":{"address":"10.0.0.11","port":40000,"workload":"web-1"},"to":{"address":"10.0.0.21","port":5432,"workload":"db-1"},"state":"established","packets":{"out":1200,"in":1100},"bytes":{"out":98304,"in":1500000},"age_s":7200.0,"idle_s":61.0,"out":{"verdict":"allow","rule":"web-to-db"},"in":{"verdict":"allow","rule":"web-to-db"},"network":"br0","vlan":20,"adopted":true,"application":"postgresql"}]}
 # The longest policy is sent, a longer one is not.
 $ head -c 67108864 /dev/zero > large.yaml; fake_agent good tapwall apply --socket agent.sock large.yaml | tail -n 1
   ~ port tap-db1

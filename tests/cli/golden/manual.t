@@ -49,9 +49,9 @@ $ tapwall flows --print-man | sed 's/^/| /'
 | 
 | # DESCRIPTION
 | 
-| PACKETS and BYTES count what the side that opened the connection sent, REPLIES and REPLY BYTES what the other side sent. OUT RULE decided at the port where the connection leaves its sender, IN RULE at the port where it reaches its receiver. Connections that are half open beyond their port's quota have no record and are not listed; *tapwall ports* counts them. A star after the state marks a TCP connection that was adopted, as some of its segments were not seen: no sequence number of it is refused.
+| PACKETS and BYTES count what the side that opened the connection sent, REPLIES and REPLY BYTES what the other side sent. OUT RULE decided at the port where the connection leaves its sender, IN RULE at the port where it reaches its receiver. Connections that are half open beyond their port's quota have no record and are not listed; *tapwall ports* counts them. A star after the state marks a TCP connection that was adopted, as some of its segments were not seen: no sequence number of it is refused. APP is the application, if _options.inspection_ of the policy asks for it and the first bytes told it.
 | 
-| With *--json* each connection has _proto_, _from_ and _to_ with _address_, _port_ and _workload_, _state_, _packets_ and _bytes_ by _out_ and _in_, _age_s_, _idle_s_, the _verdict_ and _rule_ at the _out_ and the _in_ end, null for an end without a port here, and _network_, _vlan_ and _adopted_; ICMP also has _type_ and _code_.
+| With *--json* each connection has _proto_, _from_ and _to_ with _address_, _port_ and _workload_, _state_, _packets_ and _bytes_ by _out_ and _in_, _age_s_, _idle_s_, the _verdict_ and _rule_ at the _out_ and the _in_ end, null for an end without a port here, and _network_, _vlan_, _adopted_ and _application_, null if there is none; ICMP also has _type_ and _code_.
 | 
 | # OPTIONS
 | 
