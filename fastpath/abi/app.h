@@ -49,8 +49,6 @@ struct tw_look {
 	__u64 head[2][8]; /* TCP: the first of these bytes, in host order, the first one highest */
 };
 
-#define TW_FULL_LOOK 2 /* index of tw_look in tw_full, after those by enum tw_dir */
-
 #define TW_LOOK_SHARE 64		    /* entries among which those of a port are */
 #define TW_LOOKS_MAX  (256 * TW_LOOK_SHARE) /* ports whose ids differ by 256 share theirs */
 #define TW_LOOK_TRIES 4			    /* entries in which a connection may be */

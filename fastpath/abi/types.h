@@ -16,6 +16,9 @@
 #include "fastpath/abi/lease.h"
 #include "fastpath/abi/offload.h"
 
+/* Indexes of tw_full after those by enum tw_dir. */
+enum tw_full_part { TW_FULL_LOOK = 2, TW_FULL_HOUSE, TW_FULL__MAX };
+
 #define TW_PORTS_MAX 4096  /* port ids: 1 … TW_PORTS_MAX - 1 */
 #define TW_PORT_IDS  65536 /* ifindexes below it are looked up in an array, others in a hash */
 #define TW_PORT_SLOTS \

@@ -45,6 +45,7 @@ static const char *const prog_names[] = {
 	[TW_PROG_FULL_OUT] = "tw_full_out",
 	[TW_PROG_FULL_IN] = "tw_full_in",
 	[TW_PROG_LOOK] = "tw_look",
+	[TW_PROG_HOUSE] = "tw_house",
 };
 _Static_assert(
 	sizeof(prog_names) / sizeof(prog_names[0]) == TW_PROG__MAX, "every program has a name");
@@ -244,7 +245,7 @@ static int pin_maps(struct tw_kernel *kernel, struct tw_err *err)
 
 int tw_kernel_set_full(struct tw_kernel *kernel)
 {
-	for (__u32 i = 0; i <= TW_FULL_LOOK && !kernel->full_set; i++)
+	for (__u32 i = 0; i < TW_FULL__MAX && !kernel->full_set; i++)
 		if (bpf_map_update_elem(kernel->map_fd[TW_MAP_full], &i,
 			    &kernel->prog_fd[TW_PROG_FULL_OUT + i], BPF_ANY))
 			return -errno;

@@ -46,6 +46,7 @@ enum tw_prog {
 	TW_PROG_FULL_OUT,
 	TW_PROG_FULL_IN,
 	TW_PROG_LOOK,
+	TW_PROG_HOUSE,
 	TW_PROG__MAX
 };
 

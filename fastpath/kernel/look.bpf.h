@@ -16,9 +16,9 @@ __noinline int tw_sub_look(struct __sk_buff *skb, __u32 payer_id, __u32 known, _
 
 	if (!scratch)
 		return 0;
-	scratch->look[0] = payer_id;
-	scratch->look[1] = known;
-	scratch->look[2] = expected;
+	scratch->args[0] = payer_id;
+	scratch->args[1] = known;
+	scratch->args[2] = expected;
 	bpf_tail_call(skb, &tw_full, TW_FULL_LOOK);
 	/* Otherwise the compiler would take this for what the call returns. */
 	TW_OPAQUE(none);

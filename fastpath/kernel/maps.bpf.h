@@ -41,10 +41,10 @@ struct {
 	__array(values, struct captured_ring);
 } tw_captured SEC(".maps");
 
-/* The full path by enum tw_dir, and tw_look. Filled by the loader; frames are dropped while it is empty. */
+/* The full path by enum tw_dir, and its parts by enum tw_full_part. Filled by the loader; frames are dropped while it is empty. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, TW_FULL_LOOK + 1);
+	__uint(max_entries, TW_FULL__MAX);
 	__type(key, __u32);
 	__type(value, __u32);
 } tw_full SEC(".maps");

@@ -5,6 +5,9 @@
  */
 #pragma once
 
+/* What tw_house is to do (house.bpf.h). */
+enum house { HOUSE_NEIGHBOUR, HOUSE_IGMP, HOUSE_DHCP, HOUSE_DHCP6, HOUSE_HOLDER };
+
 tw_inline __u32 tw_call_classify(
 	const struct tw_frame *f, __u32 slot, enum tw_dir end, struct tw_home home)
 {
@@ -135,27 +138,27 @@ tw_inline enum tw_reason tw_call_beyond(const struct tw_frame *f, __u32 epoch)
 
 tw_inline enum tw_reason tw_call_neighbour(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
-	return (enum tw_reason)tw_sub_neighbour(f->target, dir, epoch);
+	return (enum tw_reason)tw_sub_house(f->target, HOUSE_NEIGHBOUR, dir, epoch);
 }
 
 tw_inline enum tw_reason tw_call_igmp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
-	return (enum tw_reason)tw_sub_igmp(f->target, dir, epoch);
+	return (enum tw_reason)tw_sub_house(f->target, HOUSE_IGMP, dir, epoch);
 }
 
 tw_inline void tw_call_holder(const struct tw_frame *f, __u32 epoch)
 {
-	tw_sub_holder(f->target, epoch);
+	tw_sub_house(f->target, HOUSE_HOLDER, 0, epoch);
 }
 
 tw_inline enum tw_reason tw_call_dhcp(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
-	return (enum tw_reason)tw_sub_dhcp(f->target, dir, epoch);
+	return (enum tw_reason)tw_sub_house(f->target, HOUSE_DHCP, dir, epoch);
 }
 
 tw_inline enum tw_reason tw_call_dhcp6(const struct tw_frame *f, enum tw_dir dir, __u32 epoch)
 {
-	return (enum tw_reason)tw_sub_dhcp6(f->target, dir, epoch);
+	return (enum tw_reason)tw_sub_house(f->target, HOUSE_DHCP6, dir, epoch);
 }
 
 tw_inline enum tw_reason tw_call_limit(

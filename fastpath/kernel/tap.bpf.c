@@ -218,6 +218,7 @@ __noinline int tw_sub_dhcp6(struct __sk_buff *skb, __u32 dir, __u32 epoch);
 __noinline int tw_sub_owned(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
 __noinline int tw_sub_claim(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 kind);
 __noinline int tw_sub_limit(struct __sk_buff *skb, __u32 port_id, __u32 epoch, __u32 decision);
+__noinline int tw_sub_house(struct __sk_buff *skb, __u32 what, __u32 dir, __u32 epoch);
 __noinline int tw_sub_look(struct __sk_buff *skb, __u32 payer_id, __u32 known, __u32 expected);
 __noinline int tw_sub_express(struct __sk_buff *skb);
 
@@ -603,6 +604,33 @@ int tw_to_vm(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
+/* Judges the housekeeping in scratch. The full path calls it through tw_sub_house(). */
+SEC("tc")
+int tw_house(struct __sk_buff *skb)
+{
+	struct tw_scratch *scratch = tw_scratch_get(0);
+	__u32 dir, epoch;
+
+	if (!scratch)
+		return TW_R_NO_IMAGE;
+	dir = scratch->args[1];
+	epoch = scratch->args[2];
+	switch (scratch->args[0]) {
+	case HOUSE_NEIGHBOUR:
+		return tw_sub_neighbour(skb, dir, epoch);
+	case HOUSE_IGMP:
+		return tw_sub_igmp(skb, dir, epoch);
+	case HOUSE_DHCP:
+		return tw_sub_dhcp(skb, dir, epoch);
+	case HOUSE_DHCP6:
+		return tw_sub_dhcp6(skb, dir, epoch);
+	case HOUSE_HOLDER:
+		return tw_sub_holder(skb, epoch);
+	default:
+		return TW_R_NO_IMAGE;
+	}
+}
+
 /* Returns what tw_call_look() does. The full path calls it through tw_sub_look(). */
 SEC("tc")
 int tw_look(struct __sk_buff *skb)
@@ -614,7 +642,8 @@ int tw_look(struct __sk_buff *skb)
 	if (!c || !scratch)
 		return 0;
 	f.now_ns = now(c);
-	return (int)tw_path_look(&f, scratch->look[0], scratch->look[1], scratch->look[2]);
+	return (int)tw_look_packet(
+		&f, scratch->args[0], scratch->args[1], scratch->args[2], scratch);
 }
 
 /* Sweeps the next bucket of the connection table; run by the agent, many at a time. */

@@ -220,7 +220,7 @@ tw_inline enum tw_reason tw_call_limit(
 
 tw_inline __u32 tw_call_look(const struct tw_frame *f, __u32 payer_id, __u32 known, __u32 expected)
 {
-	return tw_path_look(f, payer_id, known, expected);
+	return tw_look_packet(f, payer_id, known, expected, &native_of(f)->scratch);
 }
 
 tw_inline void tw_call_refuse(struct tw_frame *f, enum tw_dir dir, __u32 epoch)

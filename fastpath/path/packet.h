@@ -365,7 +365,7 @@ struct tw_scratch {
 	struct tw_app_head head;       /* first bytes of a payload or a stream */
 	__u64 wire[8];		       /* bytes loaded from a payload */
 	__u64 stream[16];	       /* the same, at their place in a stream */
-	__u32 look[3];		       /* arguments of tw_call_look(): payer, known, expected */
+	__u32 args[3];		       /* arguments of a program that a subprogram tail-calls */
 	struct tw_addr_key asked;      /* key in `addrs` */
 	struct tw_resident_key resident;
 	__u64 mac;   /* MAC of the claiming port */

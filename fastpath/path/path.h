@@ -498,13 +498,6 @@ tw_inline void tw_path_capture(const struct tw_frame *f, __u32 port_id)
 		tw_capture(f, &scratch->outcome, port_id);
 }
 
-tw_inline __u32 tw_path_look(const struct tw_frame *f, __u32 payer_id, __u32 known, __u32 expected)
-{
-	struct tw_scratch *scratch = tw_scratch_get(f);
-
-	return scratch ? tw_look_packet(f, payer_id, known, expected, scratch) : 0;
-}
-
 /* Returns how the port owns the address or name in scratch->about: enum tw_lease_state. */
 tw_inline __u32 tw_path_owned(const struct tw_frame *f, __u32 port_id, __u32 epoch, __u32 kind)
 {
