@@ -134,7 +134,7 @@ equal "in JSON, too" '"tap4 mac-twice"' "$(tapwall status --json | jq -c '.confl
 equal "and so does ports" mac-twice "$(tapwall ports --json | jq -r 'select(.name == "tap4").conflict')"
 equal "the workload without a port is listed" '["away"]' "$(tapwall status --json | jq -c .sought)"
 equal "and which have one" '"away null null" "w1 tap1 tap-mac" "w2 tap8 tap-mac"' \
-	"$(tapwall workloads --json | jq -s 'sort_by(.name)[] | "\(.name) \(.port) \(.found_by)"' | xargs -d '\n')"
+	"$(tapwall workloads --json | jq -rs 'sort_by(.name) | map("\(.name) \(.port) \(.found_by)" | tojson) | join(" ")')"
 # A macvtap's hooks see a guest's frames in the opposite direction.
 ip -n "$ns-host" link add mv-lower type veth peer name mv-peer
 ip -n "$ns-host" link set mv-lower up
