@@ -125,5 +125,5 @@ equal "is not closed with another's" 0 "$(tapwall adopt w3 --stop --json | jq .p
 equal "but with its own" 1 "$(tapwall adopt w1 --stop --json | jq .ports)"
 tapwall adopt >"$lab/neither" 2>&1
 equal "a time or --stop is needed" 2 $?
-check "no segment was lost" end "$stream"
+all_arrive "no segment was lost" end "$stream"
 finish

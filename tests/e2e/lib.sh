@@ -125,6 +125,29 @@ got:      $3"
 	fi
 }
 
+# A CPU's queue of received frames is shared by all namespaces: a flood in another test fills it.
+backlogs() {
+	awk '{ printf "%s ", $2 }' /proc/net/softnet_stat
+}
+backlogs_before=$(backlogs)
+
+# A check that nothing is lost. If something was, but the kernel dropped frames of a full backlog meanwhile, it is skipped.
+all_arrive() { # WHAT COMMAND…
+	what=$1
+	shift
+	if "$@" >"$lab/check.out" 2>&1; then
+		ok "$what"
+	elif [ "$(backlogs)" != "$backlogs_before" ]; then
+		ok "$what # SKIP the kernel dropped frames of a full backlog: $(backlogs)"
+	else
+		not_ok "$what" "failed: $*
+$(tail -n 20 "$lab/check.out")"
+	fi
+}
+none_lost() { # NAME: the stream of this name lost no segment
+	[ "$(count_of "$1" lost)" = 0 ]
+}
+
 # Says where packets may have been lost: what the streams counted, what the agent denied, and what the
 # kernel dropped elsewhere.
 account() {
@@ -137,7 +160,7 @@ account() {
 		say "$guest: $(ip netns exec "$ns-$guest" nstat -as 2>/dev/null |
 			awk '/Drop|Err|Retrans|Prune|Timeouts|DSACK|Spurious/ { printf "%s %s ", $1, $2 }')"
 	done
-	say "backlogs dropped: $(awk '{ printf "%s ", $2 }' /proc/net/softnet_stat)"
+	say "backlogs dropped: $(backlogs), before: $backlogs_before"
 }
 
 finish() {

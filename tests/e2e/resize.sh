@@ -158,12 +158,12 @@ layout "$ours"
 start_agent --policy "$lab/policy.yaml" --max-connections 32768
 go_on "of this layout again"
 
-check "every TCP message came back" end "$tcp"
+all_arrive "every TCP message came back" end "$tcp"
 # During the change of tables, each table sees one end of a connection: a few segments may be
 # retransmitted.
 check "hardly a TCP segment had to come again" test "$(count_of tcp lost)" -le 20
-check "every datagram came back" end "$udp"
-check "every message over IPv6 came back" end "$six"
+all_arrive "every datagram came back" end "$udp"
+all_arrive "every message over IPv6 came back" end "$six"
 check "hardly an IPv6 segment had to come again" test "$(count_of six lost)" -le 20
 denied_for() { # REASON…
 	tapwall counters --json | jq -s --arg reasons "$*" \

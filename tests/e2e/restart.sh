@@ -101,11 +101,11 @@ check "the port is protected" within 20 port_is tap1 protected
 equal "rows that speak of other images are not believed" connected "$(attempt 1 tcp 10.0.0.12 7000)"
 equal "nor is what the policy denies let through" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
 
-check "every TCP message came back" end "$tcp"
-equal "no TCP segment was lost" 0 "$(count_of tcp lost)"
-check "every datagram came back" end "$udp"
-check "every message over IPv6 came back" end "$six"
-equal "no IPv6 segment was lost" 0 "$(count_of six lost)"
+all_arrive "every TCP message came back" end "$tcp"
+all_arrive "no TCP segment was lost" none_lost tcp
+all_arrive "every datagram came back" end "$udp"
+all_arrive "every message over IPv6 came back" end "$six"
+all_arrive "no IPv6 segment was lost" none_lost six
 denied_for() { # REASON…
 	tapwall counters --json | jq -s --arg reasons "$*" \
 		'[.[] | select(.reason | IN($reasons | split(" ")[])) | .out + .in] | add // 0'
