@@ -12,6 +12,7 @@
 #include "fastpath/abi/names.h"
 #include "link/json.h"
 #include "sim/apps.h"
+#include "sim/asked.h"
 #include "sim/capture.h"
 #include "sim/frame.h"
 #include "sim/glance.h"
@@ -55,6 +56,7 @@ struct replay {
 	const struct tw_vnic *at; /* first vNIC of the workload given by --at, or NULL */
 	struct tw_judge judge;
 	struct tw_apps *apps;
+	struct tw_asked_names *asked;
 	uint64_t first_ns;
 	uint64_t last_ns;
 	uint64_t n_frames;
@@ -71,7 +73,8 @@ struct told {
 	const struct tw_judged_end *end; /* NULL: neither end judged it */
 	const struct tw_vnic *vnic;
 	enum tw_dir dir;
-	enum tw_app app; /* application of the frame's connection; TW_APP_NONE: unknown yet */
+	enum tw_app app;   /* application of the frame's connection; TW_APP_NONE: unknown yet */
+	const char *asked; /* name that the connection asks for; NULL: unknown, or none */
 	struct tw_glance glance;
 };
 
@@ -164,6 +167,32 @@ static void count(struct replay *replay, struct told *told)
 			   (told->kind == KIND_ALLOW || told->kind == KIND_WOULD_DENY);
 }
 
+/* Returns the application whose messages are of a kind. */
+static enum tw_app app_of(enum tw_name_kind kind)
+{
+	switch (kind) {
+	case TW_NAME_TLS:
+		return TW_APP_TLS;
+	case TW_NAME_HTTP:
+		return TW_APP_HTTP;
+	default:
+		return TW_APP_DNS;
+	}
+}
+
+/* Notes what the bytes of a frame's connection say so far. */
+static void look(struct replay *replay, const struct tw_capture_frame *frame, struct told *told)
+{
+	const struct tw_key *key = &told->end->run.key;
+	struct tw_asked_name asked;
+	bool known = tw_asked_see(
+		replay->asked, key, replay->opens, &told->glance, frame->data, &asked);
+
+	told->app = tw_apps_see(replay->apps, key, replay->opens, &told->glance, frame->data);
+	if (known && told->app == app_of(asked.kind))
+		told->asked = asked.text;
+}
+
 static void judge(struct replay *replay, struct tw_capture_frame *frame,
 	struct tw_judgement *judgement, struct told *told)
 {
@@ -187,6 +216,7 @@ static void judge(struct replay *replay, struct tw_capture_frame *frame,
 	if (frame->time_ns - replay->last_ns > SILENCE_NS) {
 		tw_native_forget(replay->judge.native);
 		tw_apps_forget(replay->apps);
+		tw_asked_forget(replay->asked);
 	}
 	replay->last_ns = frame->time_ns;
 	replay->opens = false;
@@ -200,21 +230,20 @@ static void judge(struct replay *replay, struct tw_capture_frame *frame,
 	told->vnic = ends[told->dir];
 	/* Only frames that pass are part of their connection. */
 	if (tw_verdict_passes(told->end->verdict) && told->end->run.key.proto)
-		told->app = tw_apps_see(replay->apps, &told->end->run.key, replay->opens,
-			&told->glance, frame->data);
+		look(replay, frame, told);
 }
 
 static int print_json(const struct replay *replay, const struct told *told)
 {
 	const struct tw_judged_end *end = told->end;
 
-	return tw_report_json(json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "n",
+	return tw_report_json(json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "n",
 		tw_json_u64(replay->n_frames), "verdict", kind_names[told->kind], "reason",
 		tw_json_text(end ? tw_reason_name(end->reason) : NULL), "rule",
 		tw_json_text(end ? tw_judge_rule(&replay->judge, end->rule) : NULL), "workload",
 		tw_json_text(end ? told->vnic->workload : NULL), "direction",
 		tw_json_text(end ? tw_dir_name(told->dir) : NULL), "application",
-		tw_json_text(tw_app_name(told->app))));
+		tw_json_text(tw_app_name(told->app)), "asked", tw_json_text(told->asked)));
 }
 
 static void put(enum tw_style style, size_t width, const char *format, ...)
@@ -249,8 +278,8 @@ static void print_text(const struct replay *replay, const struct told *told)
 		tw_glance_text(&told->glance, tw_glyph(TW_GLYPH_ARROW), what);
 	printf("%s%s%s", tw_style_on(TW_STYLE_DIM), what, tw_style_off());
 	if (told->app)
-		printf("  %s%s%s", tw_style_on(TW_STYLE_NAME), tw_app_name(told->app),
-			tw_style_off());
+		printf("  %s%s%s%s%s", tw_style_on(TW_STYLE_NAME), tw_app_name(told->app),
+			told->asked ? " " : "", told->asked ? told->asked : "", tw_style_off());
 	putchar('\n');
 }
 
@@ -432,10 +461,13 @@ int tw_replay_run(const void *values)
 	code = tw_report_judge(&replay->judge, policy, CONNS_MAX, options->policy);
 	if (!code) {
 		tw_native_on_event(replay->judge.native, on_event, replay);
-		code = tw_apps_new(&replay->apps, CONNS_MAX) < 0 ? tw_report_memory()
-								 : play(replay);
+		code = tw_apps_new(&replay->apps, CONNS_MAX) < 0 ||
+				       tw_asked_new(&replay->asked, CONNS_MAX) < 0
+			       ? tw_report_memory()
+			       : play(replay);
 	}
 	tw_apps_free(replay->apps);
+	tw_asked_names_free(replay->asked);
 	tw_judge_done(&replay->judge);
 	return code;
 }

@@ -18,12 +18,14 @@
 #include "base/vec.h"
 #include "fastpath/abi/names.h"
 #include "sim/apps.h"
+#include "sim/asked.h"
 #include "sim/capture.h"
 
 #define SKIPPED	      77
 #define CONNS_MAX     65536
 #define PRECISION_MIN 0.98
 #define RECALL_MIN    0.85
+#define ASKED_MIN     0.98 /* names of hosts that nDPI has, too */
 
 /* A name of nDPI's and tapwall's names for such bytes. */
 struct meaning {
@@ -117,9 +119,11 @@ struct flow {
 	struct tw_addr addr[2];
 	uint16_t port[2];
 	char name[64];
-	bool by_bytes; /* nDPI decided by the bytes */
+	char asked[256]; /* nDPI's name of the host; may end in "..." */
+	bool by_bytes;	 /* nDPI decided by the bytes */
 	bool tunnel;
 	enum tw_app app;
+	char our_asked[256];
 	bool seen;
 };
 
@@ -129,6 +133,7 @@ struct run {
 	TW_VEC(struct flow) flows; /* of one capture */
 	unsigned int n_captures, n_flows, n_apart, n_unseen;
 	unsigned int named, right, theirs, found;
+	unsigned int asked, asked_both, asked_wrong; /* names of hosts: nDPI's, both, different */
 	unsigned int
 		literal; /* named with the first meaning of nDPI's name, not with the carrier */
 };
@@ -190,6 +195,15 @@ static void read_name(const char *line, struct flow *flow)
 	memcpy(flow->name, name, len);
 }
 
+/* Copies the name in "[Hostname/SNI: www.example.com]". */
+static void read_asked(const char *line, struct flow *flow)
+{
+	const char *name = strstr(line, "[Hostname/SNI: ");
+
+	if (name)
+		sscanf(name + strlen("[Hostname/SNI: "), "%255[^]]", flow->asked);
+}
+
 static void read_line(struct run *run, const char *line)
 {
 	char proto[8], from[80], arrow[4], to[80];
@@ -203,6 +217,7 @@ static void read_line(struct run *run, const char *line)
 		!read_end(to, &flow.addr[1], &flow.port[1]))
 		return;
 	read_name(line, &flow);
+	read_asked(line, &flow);
 	flow.by_bytes = strstr(line, "[Confidence: DPI") != NULL ||
 			strstr(line, "[Confidence: Unknown") != NULL;
 	if (tw_vec_push(&run->flows, flow) < 0)
@@ -247,13 +262,16 @@ static void play(struct run *run, const char *path)
 {
 	tw_auto(tw_capture) struct tw_capture *capture = NULL;
 	tw_auto(tw_apps) struct tw_apps *apps = NULL;
+	tw_auto(tw_asked_names) struct tw_asked_names *asked = NULL;
 	struct tw_capture_frame frame;
 	struct tw_err err = {0};
 
-	if (tw_apps_new(&apps, CONNS_MAX) < 0 || tw_capture_open(path, &capture, &err) < 0)
+	if (tw_apps_new(&apps, CONNS_MAX) < 0 || tw_asked_new(&asked, CONNS_MAX) < 0 ||
+		tw_capture_open(path, &capture, &err) < 0)
 		return;
 	while (tw_capture_next(capture, &frame, &err) > 0) {
 		struct tw_glance glance;
+		struct tw_asked_name name;
 		struct tw_key key = {0};
 		struct flow *flow;
 		enum tw_app app;
@@ -273,7 +291,33 @@ static void play(struct run *run, const char *path)
 		app = tw_apps_see(apps, &key, false, &glance, frame.data);
 		if (!flow->app)
 			flow->app = app;
+		if (tw_asked_see(asked, &key, false, &glance, frame.data, &name))
+			snprintf(flow->our_asked, sizeof(flow->our_asked), "%s", name.text);
 	}
+}
+
+/* Compares the names of hosts. A flow of DNS has several questions: tapwall tells the first one, nDPI the last. */
+static void judge_asked(struct run *run, const char *capture, const struct flow *flow)
+{
+	const char *ours = tw_app_name(flow->app);
+	bool reads = ours &&
+		     (!strcmp(ours, "tls") || !strcmp(ours, "http") || !strcmp(ours, "dns"));
+
+	if (!*flow->asked || !reads || flow->tunnel || !flow->seen)
+		return;
+	run->asked++;
+	if (!*flow->our_asked) {
+		if (run->misses)
+			printf("no name: %s %s %s port %u %u\n", ours, flow->asked, capture,
+				flow->port[0], flow->port[1]);
+		return;
+	}
+	run->asked_both++;
+	if (!strcmp(ours, "dns") || !strcasecmp(flow->asked, flow->our_asked))
+		return;
+	run->asked_wrong++;
+	printf("another name: %s, nDPI %s, %s port %u %u\n", flow->our_asked, flow->asked, capture,
+		flow->port[0], flow->port[1]);
 }
 
 static void judge_flow(struct run *run, const char *capture, const struct flow *flow)
@@ -323,8 +367,10 @@ static void play_all(struct run *run, const char *folder)
 			path[len - 4] = '\0';
 			play(run, path);
 			run->n_captures++;
-			tw_vec_foreach (&run->flows, flow)
+			tw_vec_foreach (&run->flows, flow) {
 				judge_flow(run, strrchr(path, '/') + 1, flow);
+				judge_asked(run, strrchr(path, '/') + 1, flow);
+			}
 		}
 		free(entries[i]);
 	}
@@ -358,6 +404,11 @@ int main(int argc, char **argv)
 	printf("precision %.2f %% (%u of %u named; %u to the letter), recall %.2f %% (%u of %u)\n",
 		precision * 100, run.right, run.named, run.literal, recall * 100, run.found,
 		run.theirs);
+	printf("names of hosts: %u of nDPI's %u, %u of them different\n", run.asked_both, run.asked,
+		run.asked_wrong);
 	tw_vec_done(&run.flows);
-	return precision >= PRECISION_MIN && recall >= RECALL_MIN ? 0 : 1;
+	return precision >= PRECISION_MIN && recall >= RECALL_MIN && !run.asked_wrong &&
+			       run.asked_both >= ASKED_MIN * run.asked
+		       ? 0
+		       : 1;
 }

@@ -19,14 +19,14 @@ $ tapwall replay --policy policy.yaml --pcap ethernet.pcap
   deny          1  spoofed-address  source address is not the workload's
   reject        1  policy           a rule, or the default, decided the connection
 $ tapwall replay --policy policy.yaml --pcap ethernet.pcap --json
-{"n":1,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
-{"n":2,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null}
-{"n":3,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
-{"n":4,"verdict":"reject","reason":"policy","rule":"no-telnet","workload":"web-1","direction":"out","application":null}
-{"n":5,"verdict":"deny","reason":"spoofed-address","rule":null,"workload":"web-1","direction":"out","application":null}
-{"n":6,"verdict":"allow","reason":"policy","rule":"users-to-web","workload":"web-1","direction":"in","application":null}
-{"n":7,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in","application":null}
-{"n":8,"verdict":"unprotected","reason":null,"rule":null,"workload":null,"direction":null,"application":null}
+{"n":1,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null,"asked":null}
+{"n":2,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null,"asked":null}
+{"n":3,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null,"asked":null}
+{"n":4,"verdict":"reject","reason":"policy","rule":"no-telnet","workload":"web-1","direction":"out","application":null,"asked":null}
+{"n":5,"verdict":"deny","reason":"spoofed-address","rule":null,"workload":"web-1","direction":"out","application":null,"asked":null}
+{"n":6,"verdict":"allow","reason":"policy","rule":"users-to-web","workload":"web-1","direction":"in","application":null,"asked":null}
+{"n":7,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in","application":null,"asked":null}
+{"n":8,"verdict":"unprotected","reason":null,"rule":null,"workload":null,"direction":null,"application":null,"asked":null}
 {"summary":{"frames":8,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2,"applications":{}}}
 # The same as pcapng, from stdin.
 $ make_capture pcapng frames.pcapng
@@ -56,14 +56,14 @@ tapwall: --at: there is no workload 'nobody'; name one of the policy's workloads
 [2]
 # Link layers without Ethernet.
 $ for form in raw null sll sll2; do make_capture $form $form.pcap; tapwall replay --policy policy.yaml --pcap $form.pcap --json > $form.out; cmp raw.out $form.out; done; cat raw.out
-{"n":1,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
-{"n":2,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null}
-{"n":3,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
-{"n":4,"verdict":"reject","reason":"policy","rule":"no-telnet","workload":"web-1","direction":"out","application":null}
-{"n":5,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in","application":null}
-{"n":6,"verdict":"allow","reason":"policy","rule":"users-to-web","workload":"web-1","direction":"in","application":null}
-{"n":7,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in","application":null}
-{"n":8,"verdict":"unprotected","reason":null,"rule":null,"workload":null,"direction":null,"application":null}
+{"n":1,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null,"asked":null}
+{"n":2,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null,"asked":null}
+{"n":3,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null,"asked":null}
+{"n":4,"verdict":"reject","reason":"policy","rule":"no-telnet","workload":"web-1","direction":"out","application":null,"asked":null}
+{"n":5,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in","application":null,"asked":null}
+{"n":6,"verdict":"allow","reason":"policy","rule":"users-to-web","workload":"web-1","direction":"in","application":null,"asked":null}
+{"n":7,"verdict":"deny","reason":"policy","rule":"default","workload":"db-1","direction":"in","application":null,"asked":null}
+{"n":8,"verdict":"unprotected","reason":null,"rule":null,"workload":null,"direction":null,"application":null,"asked":null}
 {"summary":{"frames":8,"verdicts":{"allow":4,"would-deny":0,"deny":2,"reject":1,"unprotected":1,"unsupported":0},"connections":2,"applications":{}}}
 $ make_capture usb usb.pcap
 $ tapwall replay --policy policy.yaml --pcap usb.pcap | tail -n 3
@@ -71,7 +71,7 @@ $ tapwall replay --policy policy.yaml --pcap usb.pcap | tail -n 3
 8 frames: 8 unsupported; 0 connections opened
 unsupported: the link layer is USB_LINUX, which is not Ethernet, bare IP, Linux cooked or BSD loopback, or the frame ends inside it
 $ tapwall replay --policy policy.yaml --pcap usb.pcap --json | tail -n 2
-{"n":8,"verdict":"unsupported","reason":null,"rule":null,"workload":null,"direction":null,"application":null}
+{"n":8,"verdict":"unsupported","reason":null,"rule":null,"workload":null,"direction":null,"application":null,"asked":null}
 {"summary":{"frames":8,"verdicts":{"allow":0,"would-deny":0,"deny":0,"reject":0,"unprotected":0,"unsupported":8},"connections":0,"applications":{},"unsupported":"USB_LINUX"}}
 # Frames that were cut when captured.
 $ make_capture cut cut.pcap
@@ -163,18 +163,18 @@ $ tapwall replay --policy policy.yaml --pcap apps.pcap
   ssh                    1
   postgresql             1
 $ tapwall replay --policy policy.yaml --pcap apps.pcap --json
-{"n":1,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
-{"n":2,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null}
-{"n":3,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":"postgresql"}
-{"n":4,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":"postgresql"}
-{"n":5,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
-{"n":6,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null}
-{"n":7,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
-{"n":8,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
-{"n":9,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":"ssh"}
-{"n":10,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":"http"}
-{"n":11,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":"http"}
-{"n":12,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
-{"n":13,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null}
-{"n":14,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null}
+{"n":1,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null,"asked":null}
+{"n":2,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null,"asked":null}
+{"n":3,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":"postgresql","asked":null}
+{"n":4,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":"postgresql","asked":null}
+{"n":5,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null,"asked":null}
+{"n":6,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null,"asked":null}
+{"n":7,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null,"asked":null}
+{"n":8,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null,"asked":null}
+{"n":9,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":"ssh","asked":null}
+{"n":10,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":"http","asked":null}
+{"n":11,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":"http","asked":null}
+{"n":12,"verdict":"allow","reason":"policy","rule":"web-to-db","workload":"db-1","direction":"in","application":null,"asked":null}
+{"n":13,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"web-1","direction":"in","application":null,"asked":null}
+{"n":14,"verdict":"allow","reason":"established","rule":"web-to-db","workload":"db-1","direction":"in","application":null,"asked":null}
 {"summary":{"frames":14,"verdicts":{"allow":14,"would-deny":0,"deny":0,"reject":0,"unprotected":0,"unsupported":0},"connections":4,"applications":{"http":1,"ssh":1,"postgresql":1}}}
