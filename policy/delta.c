@@ -26,6 +26,9 @@ struct side {
 	const struct tw_ends *ends;
 };
 
+/* Lists of ranges, by number: `mine` of each direction, then `tells`. */
+enum { LIST_TELLS = TW_DIR__MAX, LIST__MAX };
+
 struct tw_delta {
 	struct side old;
 	struct side now;
@@ -35,7 +38,12 @@ struct tw_delta {
 	struct tw_ranges far[TW_DIR__MAX]; /* ends of rules whose groups at the other end changed */
 	struct tw_ranges tells;		   /* addresses that sets gained or lost */
 	uint8_t *has_far; /* by set id of the new policy: bit per direction in which `far` has it */
-	bool everyone;	  /* some of `mine` are local addresses of every port */
+	/* By set id of the old and of the new policy: bits of the lists that have the set, because many rules name
+	 * the same group. */
+	uint8_t *has[2];
+	/* By list and set id of the new policy: the old set whose difference the list has; NULL: none. */
+	const struct tw_set **differs;
+	bool everyone; /* some of `mine` are local addresses of every port */
 	bool everyone_far;
 	struct tw_ranges scratch;
 };
@@ -99,14 +107,34 @@ static int add_set(struct tw_ranges *ret, const struct tw_set *set)
 	return tw_ranges_add_all(ret, &set->r);
 }
 
-/* Adds the addresses that only one of two sets has. */
-static int add_difference(
-	struct tw_delta *d, struct tw_ranges *ret, const struct tw_set *a, const struct tw_set *b)
+/* Adds a set of one side to a list of ranges, whose bit is `list`, unless it is there. */
+static int add_once(struct tw_delta *d, const struct side *side, unsigned int list,
+	struct tw_ranges *ret, const struct tw_set *set)
 {
+	uint8_t *has = &d->has[side == &d->now][set->id];
+
+	if (*has & 1u << list)
+		return 0;
+	*has |= (uint8_t)(1u << list);
+	return add_set(ret, set);
+}
+
+static int add_mine(
+	struct tw_delta *d, const struct side *side, enum tw_dir dir, const struct tw_set *set)
+{
+	return add_once(d, side, dir, &d->mine[dir], set);
+}
+
+/* Adds the addresses that only one of two sets has, `a` of the old and `b` of the new policy. */
+static int add_difference(struct tw_delta *d, unsigned int list, struct tw_ranges *ret,
+	const struct tw_set *a, const struct tw_set *b)
+{
+	const struct tw_set **known = &d->differs[list * d->now.policy->sets.all.n + b->id];
 	int err = 0;
 
-	if (same_set(a, b))
+	if (same_set(a, b) || *known == a)
 		return 0;
+	*known = a;
 	for (int turn = 0; turn < 2 && !err; turn++) {
 		err = turn ? tw_ranges_minus(&b->r, &a->r, &d->scratch)
 			   : tw_ranges_minus(&a->r, &b->r, &d->scratch);
@@ -144,9 +172,9 @@ static int add_alone(struct tw_delta *d, const struct side *side, size_t number)
 		if (is_everywhere(d, dir, rule))
 			err = add_everywhere(&d->mine[dir]);
 		else if (is_at(rule, dir))
-			err = add_set(&d->mine[dir], ends[dir]);
+			err = add_mine(d, side, dir, ends[dir]);
 		if (!err && ends[dir] != side->policy->sets.everything)
-			err = add_set(&d->tells, ends[dir]);
+			err = add_once(d, side, LIST_TELLS, &d->tells, ends[dir]);
 	}
 	return err;
 }
@@ -164,11 +192,12 @@ static int add_end(struct tw_delta *d, enum tw_dir dir, bool says_else, const st
 		return says_else || !same_set(old_mine, now_mine) ? add_everywhere(&d->mine[dir])
 								  : 0;
 	if (!says_else)
-		return is_at(n, dir) ? add_difference(d, &d->mine[dir], old_mine, now_mine) : 0;
+		return is_at(n, dir) ? add_difference(d, dir, &d->mine[dir], old_mine, now_mine)
+				     : 0;
 	if (is_at(o, dir))
-		err = add_set(&d->mine[dir], old_mine);
+		err = add_mine(d, &d->old, dir, old_mine);
 	if (!err && is_at(n, dir))
-		err = add_set(&d->mine[dir], now_mine);
+		err = add_mine(d, &d->now, dir, now_mine);
 	return err;
 }
 
@@ -206,8 +235,8 @@ static int add_pair(struct tw_delta *d, size_t old_number, size_t number)
 			err = add_far(d, dir, o, n);
 	}
 	if (!err)
-		err = add_difference(d, &d->tells, o->from_set, n->from_set);
-	return err ? err : add_difference(d, &d->tells, o->to_set, n->to_set);
+		err = add_difference(d, LIST_TELLS, &d->tells, o->from_set, n->from_set);
+	return err ? err : add_difference(d, LIST_TELLS, &d->tells, o->to_set, n->to_set);
 }
 
 static int compare(struct tw_delta *d)
@@ -255,7 +284,10 @@ int tw_delta_new(
 		return 0;
 	}
 	d->has_far = tw_alloc_array(now->policy->sets.all.n, sizeof(*d->has_far));
-	if (!d->has_far)
+	d->has[0] = tw_alloc_array(old->policy->sets.all.n, sizeof(*d->has[0]));
+	d->has[1] = tw_alloc_array(now->policy->sets.all.n, sizeof(*d->has[1]));
+	d->differs = tw_alloc_array(LIST__MAX * now->policy->sets.all.n, sizeof(*d->differs));
+	if (!d->has_far || !d->has[0] || !d->has[1] || !d->differs)
 		return -ENOMEM;
 	err = compare(d);
 	for (enum tw_dir dir = 0; dir < TW_DIR__MAX && !err; dir++) {
@@ -281,6 +313,9 @@ void tw_delta_free(struct tw_delta *d)
 	tw_ranges_done(&d->tells);
 	tw_ranges_done(&d->scratch);
 	free(d->has_far);
+	free(d->has[0]);
+	free(d->has[1]);
+	free(d->differs);
 	free(d);
 }
 
