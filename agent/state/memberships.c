@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "fastpath/kernel/load.h"
+
+#define BATCH_MAX 512
 
 void tw_memberships_init(struct tw_memberships *m, struct tw_kernel *kernel)
 {
@@ -109,22 +112,61 @@ static int merge(
 	return err;
 }
 
-static int write_changes(struct tw_memberships *m, struct changes *changes, uint32_t epoch)
+/* Changes that are written together. */
+struct batch {
+	size_t n;
+	struct change *at[BATCH_MAX];
+	struct tw_addr addrs[BATCH_MAX];
+	struct tw_membership now[BATCH_MAX];
+};
+
+static int flush_batch(struct tw_memberships *m, struct batch *batch)
 {
-	int err = 0;
+	size_t n = 0;
+	int err = batch->n
+			  ? tw_kernel_put_members(m->kernel, batch->addrs, batch->now, batch->n, &n)
+			  : 0;
 
-	m->rows.n = 0;
-	tw_vec_foreach (changes, change) {
-		struct tw_membership now = change->row.now;
+	for (size_t i = 0; i < n; i++)
+		batch->at[i]->row.now = batch->now[i];
+	batch->n = 0;
+	return err;
+}
 
-		now.in[epoch & 1] = change->in;
-		if (!err && !same_set(&change->in, &change->row.now.in[epoch & 1]))
-			err = tw_kernel_put_member(m->kernel, &change->row.addr, &now);
+/* Writes a row that has changed. The rows of a full batch are written at once. */
+static int write_change(
+	struct tw_memberships *m, struct batch *batch, struct change *change, uint32_t epoch)
+{
+	struct tw_membership now = change->row.now;
+	int err;
+
+	now.in[epoch & 1] = change->in;
+	if (!now.in[0].number[0] && !now.in[1].number[0]) {
+		err = tw_kernel_put_member(m->kernel, &change->row.addr, &now);
 		if (!err)
 			change->row.now = now;
+		return err;
+	}
+	batch->at[batch->n] = change;
+	batch->addrs[batch->n] = change->row.addr;
+	batch->now[batch->n++] = now;
+	return batch->n == BATCH_MAX ? flush_batch(m, batch) : 0;
+}
+
+static int write_changes(struct tw_memberships *m, struct changes *changes, uint32_t epoch)
+{
+	tw_autofree struct batch *batch = tw_alloc(sizeof(*batch));
+	int err = batch ? 0 : -ENOMEM;
+
+	tw_vec_foreach (changes, change)
+		if (!err && !same_set(&change->in, &change->row.now.in[epoch & 1]))
+			err = write_change(m, batch, change, epoch);
+	if (!err)
+		err = flush_batch(m, batch);
+	m->rows.n = 0;
+	tw_vec_foreach (changes, change)
 		if (change->row.now.in[0].number[0] || change->row.now.in[1].number[0])
 			m->rows.at[m->rows.n++] = change->row;
-	}
 	return err;
 }
 

@@ -173,6 +173,9 @@ int tw_kernel_clear_addrs(struct tw_kernel *kernel, uint32_t zone);
 /* Sets the groups of an address; if it is in none in both epochs, removes it. */
 int tw_kernel_put_member(struct tw_kernel *kernel, const struct tw_addr *addr,
 	const struct tw_membership *membership);
+/* Sets the groups of several addresses, each of which is in some. After a failure, *ret_n of them are set. */
+int tw_kernel_put_members(struct tw_kernel *kernel, const struct tw_addr *addrs,
+	const struct tw_membership *memberships, size_t n, size_t *ret_n);
 int tw_kernel_get_config(struct tw_kernel *kernel, struct tw_config *ret);
 int tw_kernel_set_config(struct tw_kernel *kernel, const struct tw_config *config);
 /* Allows cut-through until `until_ns` (CLOCK_MONOTONIC), by one store; 0: not at all. */

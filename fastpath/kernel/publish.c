@@ -134,6 +134,21 @@ int tw_kernel_put_member(struct tw_kernel *kernel, const struct tw_addr *addr,
 	return bpf_map_delete_elem(fd, addr) && errno != ENOENT ? -errno : 0;
 }
 
+int tw_kernel_put_members(struct tw_kernel *kernel, const struct tw_addr *addrs,
+	const struct tw_membership *memberships, size_t n, size_t *ret_n)
+{
+	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts, .elem_flags = BPF_ANY);
+	__u32 count = (__u32)n;
+	int code = bpf_map_update_batch(
+			   kernel->map_fd[TW_MAP_members], addrs, memberships, &count, &opts)
+			   ? -errno
+			   : 0;
+
+	/* The kernel does not set the count if it refuses the arguments. */
+	*ret_n = !code ? n : count < n ? count : 0;
+	return code;
+}
+
 int tw_kernel_get_config(struct tw_kernel *kernel, struct tw_config *ret)
 {
 	const __u32 zero = 0;
