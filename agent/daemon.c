@@ -22,6 +22,7 @@
 #include "agent/publish/publish.h"
 #include "agent/publish/quarantine.h"
 #include "agent/publish/resume.h"
+#include "agent/publish/saving.h"
 #include "agent/state/present.h"
 #include "agent/state/saved.h"
 #include "agent/state/staged.h"
@@ -561,8 +562,9 @@ int tw_daemon_run(const struct tw_agent_options *options)
 	tw_notify("READY=1");
 	ret = tw_loop_run(&agent.loop);
 	tw_notify("STOPPING=1");
+	tw_saving_end(&agent.enforcement);
 	agent.enforcement.save_ns = 0;
-	tw_publish_save(&agent.enforcement);
+	tw_saving_state(&agent.enforcement);
 	tw_kept_save(&agent.enforcement);
 	done(&agent);
 	return ret < 0 ? TW_EXIT_INTERNAL : 0;

@@ -16,6 +16,7 @@
 #include "agent/publish/prove.h"
 #include "agent/publish/publish.h"
 #include "agent/publish/resume.h"
+#include "agent/publish/saving.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -194,8 +195,8 @@ void tw_turn_act(void *arg)
 	if (!ticked)
 		return;
 	if (tw_kept_tick(&agent->enforcement))
-		tw_publish_store_works(&agent->enforcement);
-	tw_publish_save(&agent->enforcement);
+		tw_saving_works(&agent->enforcement);
+	tw_saving_state(&agent->enforcement);
 	tw_notify_alive();
 }
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 int tw_loop_init(struct tw_loop *loop, void (*turn)(void *arg), void *arg)
 {
 	int fd = epoll_create1(EPOLL_CLOEXEC);
@@ -46,6 +48,21 @@ void tw_loop_remove(struct tw_loop *loop, struct tw_watch *watch)
 	watch->fd = -1;
 }
 
+static void handle_event(struct tw_loop *loop, const struct epoll_event *event)
+{
+	const struct tw_watch *watch = event->data.ptr;
+	uint64_t begun = tw_clock_ns(), end;
+
+	watch->ready(watch->arg, event->events);
+	if (loop->turn)
+		loop->turn(loop->arg);
+	end = tw_clock_ns();
+	if (end - begun < loop->longest_ns)
+		return;
+	loop->longest_ns = end - begun;
+	loop->longest_at_ns = end;
+}
+
 int tw_loop_run(struct tw_loop *loop)
 {
 	while (!loop->stopping) {
@@ -54,13 +71,8 @@ int tw_loop_run(struct tw_loop *loop)
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		if (n == 1) {
-			const struct tw_watch *watch = event.data.ptr;
-
-			watch->ready(watch->arg, event.events);
-			if (loop->turn)
-				loop->turn(loop->arg);
-		}
+		if (n == 1)
+			handle_event(loop, &event);
 	}
 	return 0;
 }

@@ -17,6 +17,8 @@ struct tw_loop {
 	bool stopping;
 	void (*turn)(void *arg);
 	void *arg;
+	uint64_t longest_ns; /* duration of the longest turn, in which nothing else was handled */
+	uint64_t longest_at_ns; /* end of that turn, monotonic; 0: none yet */
 };
 
 /* Owned by the caller that registers it. Must not move until it is removed. */

@@ -10,6 +10,8 @@
 #include "cli/style.h"
 #include "link/json_message.h"
 
+#define PAUSE_S 1.0 /* cut-through is not renewed, and lapses after 2 s */
+
 static void print_line(const char *label, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -222,6 +224,27 @@ static void print_ports(const Tapwall__V1__Status *s)
 		s->ports_unclaimed - s->ports_open, s->ports_shut);
 }
 
+/* Prints the policies that were ordered, the first of which is being put in force. */
+static void print_orders(const Tapwall__V1__Status *s)
+{
+	for (size_t i = 0; i < s->n_orders; i++) {
+		const Tapwall__V1__ApplyOrder *order = s->orders[i];
+
+		print_line(i ? "" : "applying", "%s%s, %s, ordered by %s %s ago", order->source,
+			order->dry_run ? " (dry run)" : "", order->step,
+			order->author[0] ? order->author : "the agent",
+			tw_human_span(order->age_s).text);
+	}
+}
+
+/* Prints the longest pause, if it was long enough for guests or clients to notice. */
+static void print_pause(const Tapwall__V1__Status *s)
+{
+	if (s->longest_pause_s >= PAUSE_S)
+		print_line("pause", "%.1f s in which the agent did not answer, %s ago",
+			s->longest_pause_s, tw_human_span(s->longest_pause_age_s).text);
+}
+
 static void print_text(const Tapwall__V1__Status *s)
 {
 	double used = s->connections_max
@@ -233,6 +256,7 @@ static void print_text(const Tapwall__V1__Status *s)
 	printf("%stapwall %s%s is up for %s, pid %u\n", tw_style_on(TW_STYLE_STRONG), s->version,
 		tw_style_off(), tw_human_span(s->uptime_s).text, s->pid);
 	print_policy(s);
+	print_orders(s);
 	print_ports(s);
 	if (s->workloads_sought)
 		print_gap(s->n_sought, s->sought, s->workloads_sought,
@@ -262,6 +286,7 @@ static void print_text(const Tapwall__V1__Status *s)
 		print_line(i ? "" : "uplinks", "%s", s->uplinks[i]);
 	print_line("latch", "%s", describe_latch(s));
 	print_slow_path(s->slow_path);
+	print_pause(s);
 }
 
 static int on_answer(void *arg, const Tapwall__V1__Response *response)

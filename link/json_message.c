@@ -85,6 +85,22 @@ static json_t *slow_path_json(const Tapwall__V1__SlowPath *s)
 	return tw_json_merge(state, kept);
 }
 
+static json_t *orders_json(const Tapwall__V1__Status *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_orders; i++) {
+		const Tapwall__V1__ApplyOrder *order = s->orders[i];
+
+		json_array_append_new(list,
+			json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "source",
+				tw_json_text(order->source), "author", tw_json_text(order->author),
+				"age_s", tw_json_s(order->age_s), "step", tw_json_text(order->step),
+				"bytes", tw_json_u64(order->bytes), "dry_run", order->dry_run));
+	}
+	return list;
+}
+
 json_t *tw_json_status(const Tapwall__V1__Status *s)
 {
 	json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
@@ -128,6 +144,9 @@ json_t *tw_json_status(const Tapwall__V1__Status *s)
 		confirmation_json(s->confirmation));
 	json_object_set_new(loads, "quarantines", quarantines_json(s));
 	json_object_set_new(loads, "split_brains", split_brains_json(s));
+	json_object_set_new(loads, "orders", orders_json(s));
+	json_object_set_new(loads, "longest_pause_s", tw_json_s(s->longest_pause_s));
+	json_object_set_new(loads, "longest_pause_age_s", tw_json_s(s->longest_pause_age_s));
 	json_object_set_new(loads, "mode", tw_json_text(s->mode));
 	json_object_set_new(loads, "ports_observed", tw_json_u64(s->ports_observed));
 	json_object_set_new(loads, "observed", tw_json_names(s->observed, s->n_observed));

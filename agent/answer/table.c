@@ -17,6 +17,7 @@
 #include "agent/ports/latch.h"
 #include "agent/ports/ports.h"
 #include "agent/ports/uplinks.h"
+#include "agent/publish/apply.h"
 #include "agent/publish/bind.h"
 #include "agent/publish/confirm.h"
 #include "agent/publish/quarantine.h"
@@ -29,6 +30,7 @@
 #include "agent/ticks.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/loop.h"
 #include "fastpath/abi/names.h"
 #include "fastpath/kernel/load.h"
 #include "fastpath/kernel/walk.h"
@@ -397,6 +399,45 @@ static void fill_spool(const struct tw_spool *spool, Tapwall__V1__SlowPath *mess
 	message->events_trouble = TEXT(state.trouble);
 }
 
+static void fill_pause(const struct tw_answer_ctx *ctx, Tapwall__V1__Status *status)
+{
+	const struct tw_loop *loop = ctx->telemetry->loop;
+
+	if (!loop->longest_at_ns)
+		return;
+	status->longest_pause_s = (double)loop->longest_ns / 1e9;
+	status->longest_pause_age_s = (double)(tw_clock_ns() - loop->longest_at_ns) / 1e9;
+}
+
+struct order_room {
+	Tapwall__V1__ApplyOrder rows[TW_APPLY_ORDERS + 1];
+	Tapwall__V1__ApplyOrder *list[TW_APPLY_ORDERS + 1];
+};
+
+/* Lists the policies that are being applied, and fills in the longest pause. The status points into `room`. */
+static void fill_work(
+	const struct tw_answer_ctx *ctx, struct order_room *room, Tapwall__V1__Status *status)
+{
+	struct tw_apply_progress orders[TW_APPLY_ORDERS + 1];
+	uint64_t now = tw_clock_ns();
+
+	status->orders = room->list;
+	status->n_orders = tw_apply_list(ctx->enforcement, orders, TW_APPLY_ORDERS + 1);
+	for (size_t i = 0; i < status->n_orders; i++) {
+		const struct tw_apply_order *order = orders[i].order;
+		Tapwall__V1__ApplyOrder *row = room->list[i] = &room->rows[i];
+
+		tapwall__v1__apply_order__init(row);
+		row->source = TEXT(order->source);
+		row->author = TEXT(order->by.author ? order->by.author : "");
+		row->age_s = (double)(now - orders[i].since_ns) / 1e9;
+		row->step = TEXT(tw_apply_step_name(orders[i].step));
+		row->bytes = order->len;
+		row->dry_run = order->dry_run;
+	}
+	fill_pause(ctx, status);
+}
+
 static int send_status(
 	const struct table_stream *stream, struct tw_answer_ctx *ctx, struct tw_buf *out)
 {
@@ -406,6 +447,7 @@ static int send_status(
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
 	Tapwall__V1__SlowPath slow_path;
 	Tapwall__V1__Confirmation confirmation;
+	struct order_room orders;
 	tw_autofree Tapwall__V1__Quarantine *quarantines = NULL;
 	int ret;
 	tw_autofree struct gap_room *gaps = tw_alloc(sizeof(*gaps));
@@ -467,6 +509,7 @@ static int send_status(
 	if (!gaps || fill_gaps(ctx, gaps, &status) < 0 || fill_uplinks(ctx, &status, &uplinks) < 0)
 		return -ENOMEM;
 	fill_splits(ctx, gaps, &status);
+	fill_work(ctx, &orders, &status);
 	response.body_case = TAPWALL__V1__RESPONSE__BODY_STATUS;
 	response.status = &status;
 	ret = fill_quarantines(ctx, &status, &quarantines);

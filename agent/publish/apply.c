@@ -10,19 +10,23 @@
 #include "agent/ports/ports.h"
 #include "agent/publish/confirm.h"
 #include "agent/publish/enforcement.h"
+#include "agent/publish/saving.h"
 #include "agent/publish/tripwire.h"
 #include "agent/state/inforce.h"
 #include "agent/state/policy_file.h"
+#include "agent/state/slots.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/folder.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/worker.h"
 #include "policy/files.h"
 
-#define LARGE  ((size_t)1 << 20) /* bytes of a text whose reading is logged */
-#define END_MS 1000		 /* time to wait for the thread when the agent stops */
+#define LARGE	    ((size_t)1 << 20) /* bytes of a text whose reading is logged */
+#define PREPARE_MAX 3		      /* times a policy is prepared */
+#define END_MS	    1000	      /* time to wait for the thread when the agent stops */
 
 static void log_dangers(const struct tw_apply *apply)
 {
@@ -99,6 +103,17 @@ static void read_policy(struct tw_apply *apply)
 	tw_files_place(apply->order.text, apply->order.len, &apply->diags);
 }
 
+/* Notes the host's state for a policy that was read. */
+static void begin_preparing(struct tw_enforcement *enforcement, struct tw_apply *apply)
+{
+	int ret;
+
+	tw_prepare_done(&apply->prepared);
+	ret = tw_prepare_begin(&apply->prepared, enforcement, apply->draft.inforce);
+	if (ret < 0)
+		apply->draft.code = ret;
+}
+
 static void refuse(struct tw_enforcement *enforcement, struct tw_apply *apply)
 {
 	tw_files_place(apply->order.text, apply->order.len, &apply->diags);
@@ -134,8 +149,8 @@ static int put_in_force(struct tw_enforcement *enforcement, struct tw_apply *app
 	if (!ret && order->confirm_s && !order->dry_run)
 		ret = tw_tripwire_set(enforcement, order->tripwire, &apply->err);
 	if (!ret) {
-		ret = tw_publish_apply(enforcement, order, &apply->draft, &apply->diags,
-			&apply->applied, &apply->err);
+		ret = tw_publish_apply(enforcement, order, &apply->draft, &apply->prepared,
+			&apply->diags, &apply->applied, &apply->err);
 		if (!order->dry_run && !order->adopt)
 			settle(enforcement, order, ret);
 	}
@@ -152,11 +167,13 @@ static int put_in_force(struct tw_enforcement *enforcement, struct tw_apply *app
 	return ret;
 }
 
-/* Runs in any thread. */
+/* Runs in any thread. Also frees the policy that was in force before, which takes long if it was large. */
 static int look_for_warnings(struct tw_apply *apply)
 {
 	int ret = tw_draft_check(&apply->draft, &apply->diags);
 
+	tw_prepare_done(&apply->prepared);
+	tw_draft_done(&apply->draft);
 	tw_files_place(apply->order.text, apply->order.len, &apply->diags);
 	return ret;
 }
@@ -176,7 +193,13 @@ int tw_apply_now(struct tw_enforcement *enforcement, struct tw_apply *apply)
 
 	begin(enforcement, apply);
 	read_policy(apply);
+	if (!apply->draft.code)
+		begin_preparing(enforcement, apply);
+	if (!apply->draft.code)
+		tw_prepare_run(&apply->prepared, apply->draft.inforce);
 	ret = put_in_force(enforcement, apply);
+	if (!ret && !apply->order.dry_run)
+		tw_saving_keep(enforcement, &apply->order.by, 0, &apply->diags);
 	if (!ret)
 		log_warnings(apply, look_for_warnings(apply));
 	return ret;
@@ -210,6 +233,7 @@ int tw_apply_read_file(struct tw_enforcement *enforcement, struct tw_apply *appl
 
 void tw_apply_done(struct tw_apply *apply)
 {
+	tw_prepare_done(&apply->prepared);
 	tw_draft_done(&apply->draft);
 	tw_diags_done(&apply->diags);
 	tw_applied_done(&apply->applied);
@@ -219,8 +243,6 @@ void tw_apply_done(struct tw_apply *apply)
 }
 
 /* ---- orders, and the thread that reads them ---- */
-
-enum step { STEP_READ, STEP_CHECK };
 
 struct tw_apply_job {
 	struct tw_work work; /* first, so that the thread finds the job */
@@ -232,9 +254,11 @@ struct tw_apply_job {
 	char *source;
 	char *author;
 	char *comment;
-	enum step step;
-	int check_code;
-	tw_apply_ended *ended; /* NULL: none, or its client has left */
+	enum tw_apply_step step;
+	uint64_t since_ns;	 /* when it was ordered */
+	unsigned int n_prepared; /* times it was prepared */
+	int code;		 /* result of saving or checking */
+	tw_apply_ended *ended;	 /* NULL: none, or its client has left */
 	void *arg;
 };
 
@@ -278,15 +302,19 @@ static void do_step(struct tw_work *work)
 {
 	struct tw_apply_job *job = (struct tw_apply_job *)work;
 
-	if (job->step == STEP_READ) {
+	if (job->step == TW_APPLY_READING) {
 		read_policy(&job->apply);
 		drop_text(job);
+	} else if (job->step == TW_APPLY_PREPARING) {
+		tw_prepare_run(&job->apply.prepared, job->apply.draft.inforce);
+	} else if (job->step == TW_APPLY_SAVING) {
+		job->code = tw_store_sync(job->apply.staged);
 	} else {
-		job->check_code = look_for_warnings(&job->apply);
+		job->code = look_for_warnings(&job->apply);
 	}
 }
 
-static void submit(struct tw_apply_job *job, enum step step)
+static void submit(struct tw_apply_job *job, enum tw_apply_step step)
 {
 	job->step = step;
 	tw_worker_submit(job->enforcement->applies->worker, &job->work);
@@ -304,26 +332,65 @@ static void end_job(struct tw_apply_job *job, int result)
 	job_free(job);
 }
 
-/* Goes on after a step. */
+/* True if a policy that was read is to be prepared, or prepared again because the host has changed meanwhile. If it
+ * changes all the time, the loop makes the rest. */
+static bool must_prepare(struct tw_apply_job *job)
+{
+	struct tw_apply *apply = &job->apply;
+
+	if (apply->draft.code < 0)
+		return false;
+	if (job->step == TW_APPLY_READING)
+		return true;
+	return !apply->prepared.code && job->n_prepared < PREPARE_MAX &&
+	       !tw_prepare_is_current(&apply->prepared, job->enforcement, apply->draft.inforce);
+}
+
+/* Prepares the policy, or puts it in force. */
 static void go_on(struct tw_apply_job *job)
 {
 	struct tw_enforcement *enforcement = job->enforcement;
 	int ret;
 
-	if (job->step == STEP_CHECK) {
-		log_warnings(&job->apply, job->check_code);
-		end_job(job, 0);
-		return;
-	}
 	if (job->apply.order.returns && !enforcement->confirm->pending) {
+		tw_slots_release(enforcement->slots);
 		end_job(job, -ECANCELED);
 		return;
 	}
+	if (must_prepare(job)) {
+		begin_preparing(enforcement, &job->apply);
+		if (!job->apply.draft.code) {
+			job->n_prepared++;
+			submit(job, TW_APPLY_PREPARING);
+			return;
+		}
+	}
 	ret = put_in_force(enforcement, &job->apply);
-	if (ret < 0)
+	if (ret < 0) {
 		end_job(job, ret);
-	else
-		submit(job, STEP_CHECK);
+	} else if (job->apply.order.dry_run) {
+		submit(job, TW_APPLY_CHECKING);
+	} else {
+		tw_store_open_staged(enforcement->store, job->apply.staged);
+		submit(job, TW_APPLY_SAVING);
+	}
+}
+
+static void end_step(struct tw_apply_job *job)
+{
+	switch (job->step) {
+	case TW_APPLY_SAVING:
+		tw_saving_keep(
+			job->enforcement, &job->apply.order.by, job->code, &job->apply.diags);
+		submit(job, TW_APPLY_CHECKING);
+		return;
+	case TW_APPLY_CHECKING:
+		log_warnings(&job->apply, job->code);
+		end_job(job, 0);
+		return;
+	default:
+		go_on(job);
+	}
 }
 
 static void on_step(void *arg, uint32_t events)
@@ -332,7 +399,7 @@ static void on_step(void *arg, uint32_t events)
 	struct tw_work *work;
 
 	while ((work = tw_worker_take(applies->worker)))
-		go_on((struct tw_apply_job *)work);
+		end_step((struct tw_apply_job *)work);
 }
 
 int tw_apply_new(struct tw_loop *loop, struct tw_enforcement *enforcement, struct tw_applies **ret)
@@ -402,6 +469,7 @@ static int new_job(struct tw_enforcement *enforcement, const struct tw_apply_ord
 		return -ENOMEM;
 	}
 	job->work.run = do_step;
+	job->since_ns = tw_clock_ns();
 	job->enforcement = enforcement;
 	job->ended = ended;
 	job->arg = arg;
@@ -441,7 +509,7 @@ static void begin_job(struct tw_apply_job *job)
 			order->len >> 10);
 	job->enforcement->applies->running = job;
 	begin(job->enforcement, &job->apply);
-	submit(job, STEP_READ);
+	submit(job, TW_APPLY_READING);
 }
 
 int tw_apply_begin(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
@@ -469,6 +537,36 @@ int tw_apply_begin(struct tw_enforcement *enforcement, const struct tw_apply_ord
 bool tw_apply_is_idle(const struct tw_enforcement *enforcement)
 {
 	return !enforcement->applies || !enforcement->applies->running;
+}
+
+static struct tw_apply_progress progress_of(const struct tw_apply_job *job)
+{
+	return (struct tw_apply_progress){&job->apply.order, job->step, job->since_ns};
+}
+
+size_t tw_apply_list(
+	const struct tw_enforcement *enforcement, struct tw_apply_progress *ret, size_t max)
+{
+	const struct tw_applies *applies = enforcement->applies;
+	size_t n = 0;
+
+	if (applies && applies->running && max)
+		ret[n++] = progress_of(applies->running);
+	for (const struct tw_apply_job *job = applies ? applies->waiting : NULL; job && n < max;
+		job = job->next)
+		ret[n++] = progress_of(job);
+	return n;
+}
+
+const char *tw_apply_step_name(enum tw_apply_step step)
+{
+	static const char *const names[] = {[TW_APPLY_WAITING] = "waiting",
+		[TW_APPLY_READING] = "reading",
+		[TW_APPLY_PREPARING] = "preparing",
+		[TW_APPLY_SAVING] = "saving",
+		[TW_APPLY_CHECKING] = "checking"};
+
+	return names[step];
 }
 
 /* ---- the return to the last confirmed policy ---- */

@@ -3,9 +3,10 @@
  *
  * Why:        reading and checking a large policy takes seconds. Meanwhile the agent's loop attaches new ports, reads
  *             events, renews what lapses, and answers.
- * How:        an order is copied and waits for its turn. A thread reads the policy (draft.h). Then the loop puts it
- *             in force for the ports, quarantines and learned addresses of that moment, which is one step. Then the
- *             thread looks for warnings, and the order has ended.
+ * How:        an order is copied and waits for its turn. A thread reads the policy (draft.h), and prepares it for the
+ *             ports and learned addresses of the host (prepare.h), again if they change meanwhile. Then the loop puts
+ *             it in force for the ports, quarantines and learned addresses of that moment, which is one step. Then
+ *             the thread syncs its files to disk, and looks for warnings, and the order has ended.
  *             Before the loop runs, tw_apply_now() does the same without the thread.
  * Invariants: 1. One order at a time: no other policy takes effect while one is read.
  *             2. Orders of clients take effect in the order in which they came. The agent's own go first: the return
@@ -19,6 +20,7 @@
 
 #include "agent/publish/draft.h"
 #include "agent/publish/publish.h"
+#include "agent/state/store.h"
 #include "base/loop.h"
 
 #define TW_APPLY_ORDERS 8
@@ -28,6 +30,8 @@
 struct tw_apply {
 	struct tw_apply_order order;
 	struct tw_draft draft;
+	struct tw_preparation prepared;
+	int staged[TW_STORE_N_STAGED]; /* its files, while they are synced to disk */
 	struct tw_diags diags;
 	struct tw_applied applied;
 	struct tw_err err;
@@ -66,6 +70,25 @@ int tw_apply_begin(struct tw_enforcement *enforcement, const struct tw_apply_ord
 	tw_apply_ended *ended, void *arg);
 /* True if no order is being read. Orders of clients may wait. */
 bool tw_apply_is_idle(const struct tw_enforcement *enforcement);
+/* What an order waits for. */
+enum tw_apply_step {
+	TW_APPLY_WAITING,
+	TW_APPLY_READING,
+	TW_APPLY_PREPARING,
+	TW_APPLY_SAVING,
+	TW_APPLY_CHECKING
+};
+struct tw_apply_progress {
+	const struct tw_apply_order *order;
+	enum tw_apply_step step;
+	uint64_t since_ns; /* when it was ordered, monotonic */
+};
+/* Lists the orders, the running one first. Returns their number, at most `max`. The rows point into the orders, so
+ * they are valid until the next turn. */
+size_t tw_apply_list(
+	const struct tw_enforcement *enforcement, struct tw_apply_progress *ret, size_t max);
+/* Returns the name that JSON uses. */
+const char *tw_apply_step_name(enum tw_apply_step step);
 /* Begins the first order that waits, if none is being read. Called in each turn, after the agent's own orders. */
 void tw_apply_next(struct tw_enforcement *enforcement);
 

@@ -50,6 +50,7 @@ struct tw_enforcement {
 	uint64_t reserved;	     /* tw_plan.reserved of the policy in force */
 	struct tw_policy_note found; /* the policy that the kernel enforced at the start */
 	bool unstaged;		     /* the policy in force is not staged on disk */
+	bool keeping;	     /* the policy in force is staged, and is being synced to disk */
 	bool unkept;	     /* the policy in force is staged, but could not be kept on disk */
 	uint64_t restage_ns; /* when to stage or keep it again */
 	struct tw_degraded_state degraded;
@@ -62,7 +63,7 @@ struct tw_enforcement {
 	/* Flags for the turn. */
 	bool settled;	     /* ports or their workloads changed: captures must be updated */
 	bool attach_due;     /* a port has lost its programs: tw_attach_ports() is due */
-	bool unsaved;	     /* ports changed: tw_publish_save() is due */
+	bool unsaved;	     /* ports changed: tw_saving_state() is due */
 	uint64_t mend_ns;    /* when tw_mend_tick() is due */
 	uint64_t save_ns;    /* when to retry saving; 0: nothing failed */
 	uint64_t retry_ns;   /* when to retry a failed step; 0: none failed */

@@ -33,7 +33,7 @@ void tw_expiry_tick(struct tw_enforcement *enforcement)
 	if (!enforcement->inforce || !tw_apply_is_idle(enforcement) ||
 		tw_clock_ns() < enforcement->expire_ns)
 		return;
-	next = tw_policy_next_until(enforcement->inforce->written);
+	next = enforcement->inforce->next_until_s;
 	if (!next || now < next)
 		return;
 	enforcement->expire_ns = tw_clock_ns() + RETRY_NS;

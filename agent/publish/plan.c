@@ -10,6 +10,7 @@
 #include "agent/ports/ports.h"
 #include "agent/publish/bind.h"
 #include "agent/publish/enforcement.h"
+#include "agent/publish/prepare.h"
 #include "agent/state/images.h"
 #include "agent/state/inforce.h"
 #include "agent/state/memberships.h"
@@ -70,11 +71,14 @@ static int find_image(struct tw_enforcement *enforcement, struct tw_inforce *inf
 	tw_auto(tw_layout) struct tw_layout *layout = NULL;
 	tw_auto(tw_image) struct tw_image *image = NULL;
 	struct tw_image_key key;
-	int ret;
+	int ret = 0;
 
 	*ret_slot = inherited(enforcement, plan, vnic);
-	if (*ret_slot)
-		return 0;
+	if (!*ret_slot && plan->prepared)
+		ret = tw_prepare_put(
+			plan->prepared, enforcement->images, inforce, vnic, ret_slot, err);
+	if (*ret_slot || ret < 0)
+		return ret;
 	ret = tw_layout_new(inforce->compiler, vnic, &layout);
 	if (ret < 0)
 		return tw_err_set(err, ret, vnic->workload, NULL, "out of memory");
@@ -240,7 +244,9 @@ static int prepare(
 
 	if (!inforce->compiler)
 		ret = tw_compiler_new(inforce->policy, inforce->slots, &inforce->compiler);
-	if (!ret && old && old != inforce && old->compiler) {
+	if (!ret && plan->prepared)
+		plan->delta = tw_prepare_take_delta(plan->prepared, enforcement, inforce);
+	if (!ret && !plan->delta && old && old != inforce && old->compiler) {
 		tw_compiler_follow(inforce->compiler, old->compiler);
 		ret = tw_delta_new(old->compiler, inforce->compiler, &plan->delta);
 	}
@@ -257,11 +263,12 @@ static int prepare(
 }
 
 int tw_plan_make(struct tw_enforcement *enforcement, struct tw_inforce *inforce, bool strict,
-	struct tw_plan *ret, struct tw_diags *diags, struct tw_err *err)
+	struct tw_preparation *prepared, struct tw_plan *ret, struct tw_diags *diags,
+	struct tw_err *err)
 {
 	size_t n = enforcement->host->ports->list.n;
 	tw_autofree struct tw_binding *bindings = tw_alloc_array(n, sizeof(*bindings));
-	struct tw_plan plan = {0};
+	struct tw_plan plan = {.prepared = prepared};
 	int result = -ENOMEM;
 
 	plan.taken = tw_alloc_array(tw_policy_n_vnics(inforce->policy), sizeof(*plan.taken));

@@ -14,6 +14,7 @@
 
 struct tw_enforcement;
 struct tw_inforce;
+struct tw_preparation;
 struct tw_quarantine;
 
 struct tw_plan_row {
@@ -34,6 +35,7 @@ struct tw_plan {
 	size_t n_changed;
 	size_t n_shortened;
 	bool flip;			  /* the changes must take effect together */
+	struct tw_preparation *prepared;  /* what was made beforehand; NULL: nothing */
 	struct tw_delta *delta;		  /* difference from the policy in force; NULL: none */
 	const struct tw_members *members; /* the policy's members, owned by its compiler */
 	bool regroup;			  /* the members differ from those in force */
@@ -44,10 +46,11 @@ struct tw_plan {
 };
 
 /* Makes a plan for all ports. If the image of a port cannot be compiled, a `strict` plan fails;
- * otherwise that port is planned to be shut, and reported in `diags`. Returns 0, or a negative
- * errno with `err` filled in. */
+ * otherwise that port is planned to be shut, and reported in `diags`. What `prepared`, which may be NULL,
+ * has is not made again. Returns 0, or a negative errno with `err` filled in. */
 int tw_plan_make(struct tw_enforcement *enforcement, struct tw_inforce *inforce, bool strict,
-	struct tw_plan *ret, struct tw_diags *diags, struct tw_err *err);
+	struct tw_preparation *prepared, struct tw_plan *ret, struct tw_diags *diags,
+	struct tw_err *err);
 void tw_plan_done(struct tw_plan *plan);
 
 /* Returns the hash of a prefix. The sum of a port's hashes identifies its rows of `addrs`. */

@@ -22,8 +22,8 @@
 #include "agent/publish/macs.h"
 #include "agent/publish/mend.h"
 #include "agent/publish/plan.h"
+#include "agent/publish/saving.h"
 #include "agent/state/images.h"
-#include "agent/state/present.h"
 #include "agent/state/inforce.h"
 #include "agent/state/memberships.h"
 #include "agent/state/quarantines.h"
@@ -37,8 +37,6 @@
 #include "fastpath/abi/names.h"
 #include "fastpath/kernel/load.h"
 #include "policy/diag.h"
-
-#define STORE_RETRY_NS 1000000000u
 
 static int map_fd(const struct tw_enforcement *enforcement, enum tw_map map)
 {
@@ -443,7 +441,7 @@ int tw_publish_refresh(struct tw_enforcement *enforcement, struct tw_err *err)
 		ret = relearn(enforcement, &inforce, &warnings, err);
 	tw_diags_done(&warnings);
 	if (!ret)
-		ret = tw_plan_make(enforcement, inforce, false, &plan, &diags, err);
+		ret = tw_plan_make(enforcement, inforce, false, NULL, &plan, &diags, err);
 	tw_vec_foreach (&diags, diag)
 		tw_log(TW_LOG_ERR, "policy: %s", diag->text);
 	tw_diags_done(&diags);
@@ -459,116 +457,6 @@ int tw_publish_refresh(struct tw_enforcement *enforcement, struct tw_err *err)
 	return ret;
 }
 
-void tw_publish_store_works(struct tw_enforcement *enforcement)
-{
-	if (!enforcement->unstaged && !enforcement->unkept && !enforcement->save_ns &&
-		!enforcement->kept->failed)
-		tw_degraded_end(&enforcement->degraded, TW_DEGRADED_STORE);
-}
-
-void tw_publish_save(struct tw_enforcement *enforcement)
-{
-	struct tw_err err = {0};
-	int ret = 0;
-
-	if (!enforcement->unsaved && !enforcement->images->changed)
-		return;
-	if (tw_clock_ns() < enforcement->save_ns)
-		return;
-	if (enforcement->unsaved)
-		ret = tw_saved_write_ports(enforcement->store, enforcement->host->ports, &err);
-	if (!ret)
-		enforcement->unsaved = false;
-	if (!ret && enforcement->images->changed)
-		ret = tw_saved_write_images(enforcement->store, enforcement->images, &err);
-	if (!ret)
-		enforcement->images->changed = false;
-	enforcement->save_ns = ret < 0 ? tw_clock_ns() + STORE_RETRY_NS : 0;
-	if (ret < 0)
-		tw_degraded_begin(
-			&enforcement->degraded, TW_DEGRADED_STORE, "%s: %s", err.place, err.text);
-	else
-		tw_publish_store_works(enforcement);
-}
-
-/* Waits until the files of the policy in force are on disk. After a failure this is retried. */
-static void keep(struct tw_enforcement *enforcement, struct tw_diags *diags)
-{
-	struct tw_err err = {0};
-	bool failed = !enforcement->unstaged && tw_store_keep(enforcement->store, &err) < 0;
-
-	/* Nothing was staged. */
-	if (enforcement->unstaged)
-		return;
-	if (failed)
-		tw_degraded_begin(&enforcement->degraded, TW_DEGRADED_STORE,
-			"the policy in force is not saved, and an agent that starts now would not know it: %s; %s",
-			err.text, err.hint);
-	if (failed && diags)
-		tw_diags_add(diags, TW_SEV_WARNING, 0, 0, err.hint,
-			"the policy is in force, but not saved: %s", err.text);
-	if (!failed && enforcement->unkept)
-		tw_log(TW_LOG_INFO, "the policy in force is saved now");
-	/* If the note cannot be written, it is tried again with the next policy. */
-	if (!failed)
-		tw_present_note(enforcement->store, TW_STORE_POLICY, 1, NULL);
-	enforcement->unkept = failed;
-	tw_publish_store_works(enforcement);
-}
-
-/* True if policy.yaml has the text in force. */
-static bool is_linkable(const struct tw_enforcement *enforcement)
-{
-	return !enforcement->unstaged && !enforcement->unkept;
-}
-
-/* Keeps the policy in force for `tapwall rollback`. After a failure this is retried. */
-static void keep_version(
-	struct tw_enforcement *enforcement, const struct tw_authorship *by, struct tw_diags *diags)
-{
-	struct tw_err err = {0};
-
-	if (tw_versions_add(enforcement->versions, enforcement->store, enforcement->inforce, by,
-		    is_linkable(enforcement), &err) < 0)
-		tw_diags_add(diags, TW_SEV_WARNING, 0, 0, err.hint,
-			"the policy is in force, but not in the list of tapwall policy --history: %s",
-			err.text);
-}
-
-/* Stages the files of a policy. If the policy is already enforced, a full disk is no failure, and
- * staging is retried. */
-static int stage(struct tw_enforcement *enforcement, const struct tw_inforce *inforce,
-	uint32_t epoch, bool adopt, struct tw_err *err)
-{
-	struct tw_err why = {0};
-	int ret = tw_staged_write(enforcement->store, enforcement->slots, inforce, epoch, &why);
-
-	enforcement->unstaged = ret < 0 && adopt;
-	if (enforcement->unstaged) {
-		enforcement->restage_ns = tw_clock_ns() + STORE_RETRY_NS;
-		tw_degraded_begin(
-			&enforcement->degraded, TW_DEGRADED_STORE, "%s: %s", why.place, why.text);
-		return 0;
-	}
-	if (ret < 0 && err)
-		*err = why;
-	return ret;
-}
-
-static void restage(struct tw_enforcement *enforcement)
-{
-	struct tw_err err = {0};
-
-	if (tw_clock_ns() < enforcement->restage_ns)
-		return;
-	enforcement->restage_ns = tw_clock_ns() + STORE_RETRY_NS;
-	if (tw_staged_write(enforcement->store, enforcement->slots, enforcement->inforce,
-		    enforcement->host->epoch, &err) < 0)
-		return;
-	enforcement->unstaged = false;
-	keep(enforcement, NULL);
-}
-
 /* Puts the new policy in force by executing a plan. */
 static int take_effect(struct tw_enforcement *enforcement, struct tw_inforce *inforce,
 	struct tw_plan *plan, bool adopt, struct tw_err *err)
@@ -580,9 +468,8 @@ static int take_effect(struct tw_enforcement *enforcement, struct tw_inforce *in
 	plan->flip = plan->flip || enforcement->inforce != NULL;
 	epoch = enforcement->host->epoch + (plan->flip && changes_judging(plan));
 	/* The pending files of an earlier policy must not be mixed with this one's. */
-	if (enforcement->unkept)
-		keep(enforcement, NULL);
-	ret = stage(enforcement, inforce, epoch, adopt, err);
+	tw_saving_retry(enforcement);
+	ret = tw_saving_stage(enforcement, inforce, epoch, adopt, err);
 	if (!ret)
 		ret = set_config(enforcement, inforce);
 	if (!ret)
@@ -606,17 +493,16 @@ static int take_effect(struct tw_enforcement *enforcement, struct tw_inforce *in
 	return 0;
 }
 
-/* Gives the rules of a draft their slots. */
-static int assign_slots(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
-	const struct tw_inforce *inforce, struct tw_err *err)
+/* Lets the draft be the policy that was prepared, which also has the addresses that guests have learned. */
+static int take_prepared(struct tw_draft *draft, struct tw_preparation *prepared,
+	const char *source, struct tw_err *err)
 {
-	const struct tw_inforce *old = enforcement->inforce;
-	int result = old ? tw_slots_assign_like(enforcement->slots, inforce->policy, old->policy,
-				   old->slots, inforce->slots)
-			 : tw_slots_assign(enforcement->slots, inforce->policy, inforce->slots);
-
-	return result < 0 ? tw_err_set(err, result, order->source, NULL, "%s", strerror(-result))
-			  : 0;
+	if (prepared->code < 0)
+		return tw_err_set(
+			err, prepared->code, source, NULL, "%s", strerror(-prepared->code));
+	tw_inforce_free(draft->inforce);
+	draft->inforce = tw_inforce_ref(prepared->inforce);
+	return 0;
 }
 
 /* Sets the policy's number and age. */
@@ -633,8 +519,8 @@ static void set_age(const struct tw_enforcement *enforcement, const struct tw_ap
 }
 
 int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
-	struct tw_draft *draft, struct tw_diags *diags, struct tw_applied *applied,
-	struct tw_err *err)
+	struct tw_draft *draft, struct tw_preparation *prepared, struct tw_diags *diags,
+	struct tw_applied *applied, struct tw_err *err)
 {
 	uint64_t start = tw_clock_ns();
 	struct tw_diags again = {0};
@@ -642,9 +528,11 @@ int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_o
 	int result = tw_draft_verify(draft, enforcement, order->source, err);
 
 	if (!result)
-		result = assign_slots(enforcement, order, draft->inforce, err);
-	if (result < 0)
+		result = take_prepared(draft, prepared, order->source, err);
+	if (result < 0) {
+		tw_slots_release(enforcement->slots);
 		return result;
+	}
 	if (!order->dry_run)
 		tw_host_about_to_change(enforcement->host);
 	result = order->dry_run ? 0 : restore_leases(enforcement, draft->inforce, err);
@@ -652,11 +540,12 @@ int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_o
 		result = relearn(enforcement, &draft->inforce, &again, err);
 	tw_diags_done(&again);
 	if (!result)
-		result = tw_plan_make(enforcement, draft->inforce, true, &plan, diags, err);
+		result = tw_plan_make(
+			enforcement, draft->inforce, true, prepared, &plan, diags, err);
 	if (!result && tw_applied_list_ports(applied, enforcement, &plan) < 0)
 		result = tw_err_set(err, -ENOMEM, order->source, NULL, "out of memory");
 	set_age(enforcement, order, draft->inforce, applied);
-	applied->compile_ns = draft->read_ns + tw_clock_ns() - start;
+	applied->compile_ns = draft->read_ns + prepared->took_ns + tw_clock_ns() - start;
 	start = tw_clock_ns();
 	if (!result && !order->dry_run && !order->allow_unprotect && applied->unprotected.n)
 		result = tw_applied_refuse(applied, order->source, err);
@@ -665,23 +554,19 @@ int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_o
 	applied->publish_ns = tw_clock_ns() - start;
 	tw_plan_done(&plan);
 	tw_publish_collect(enforcement);
-	/* This work comes last, because no packet waits for it. */
-	if (!result && !order->dry_run)
-		keep(enforcement, diags);
-	if (!result && !order->dry_run)
-		keep_version(enforcement, &order->by, diags);
-	return result;
+	if (result || order->dry_run) {
+		tw_slots_release(enforcement->slots);
+		return result;
+	}
+	/* The policy is saved last, because no packet waits for it. */
+	enforcement->keeping = true;
+	return 0;
 }
 
 void tw_publish_tick(struct tw_enforcement *enforcement)
 {
 	if (enforcement->flipped_ns && tw_clock_ns() - enforcement->flipped_ns > TW_OLD_EPOCH_NS)
 		clear_other_epoch(enforcement);
-	if (enforcement->unkept)
-		keep(enforcement, NULL);
-	if (enforcement->unstaged && enforcement->inforce)
-		restage(enforcement);
-	tw_versions_tick(enforcement->versions, enforcement->store, enforcement->inforce,
-		is_linkable(enforcement));
+	tw_saving_tick(enforcement);
 	tw_adoption_tick(enforcement);
 }

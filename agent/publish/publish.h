@@ -21,6 +21,7 @@
 
 #include "agent/publish/applied.h"
 #include "agent/publish/draft.h"
+#include "agent/publish/prepare.h"
 #include "base/err.h"
 #include "base/vec.h"
 #include "fastpath/abi/types.h"
@@ -38,17 +39,13 @@ int tw_publish_adopt(struct tw_enforcement *enforcement, struct tw_err *err);
 void tw_publish_collect(struct tw_enforcement *enforcement);
 
 /* Puts a draft in force for the current ports, quarantines and learned addresses. tw_draft_read() has
- * filled `applied`. Returns 0; -EINVAL if the text is invalid; -ESTALE if another policy took effect
+ * filled `applied`; if the draft could be read, tw_prepare_run() has filled `prepared`. Returns 0; -EINVAL
+ * if the text is invalid; -ESTALE if another policy took effect
  * since the draft began; -ECANCELED if protected ports would be open and the order does not allow it; another negative
  * errno. `err` is filled on failure. A dry run that would be cancelled returns 0. */
 int tw_publish_apply(struct tw_enforcement *enforcement, const struct tw_apply_order *order,
-	struct tw_draft *draft, struct tw_diags *diags, struct tw_applied *applied,
-	struct tw_err *err);
-
-/* Ends the degraded state of the state directory if everything is saved. */
-void tw_publish_store_works(struct tw_enforcement *enforcement);
-/* Saves the state of ports and images if it has changed since the last time. */
-void tw_publish_save(struct tw_enforcement *enforcement);
+	struct tw_draft *draft, struct tw_preparation *prepared, struct tw_diags *diags,
+	struct tw_applied *applied, struct tw_err *err);
 
 /* Updates the kernel after ports changed, according to the policy in force. */
 int tw_publish_refresh(struct tw_enforcement *enforcement, struct tw_err *err);

@@ -59,37 +59,77 @@ static uint32_t find_free(struct tw_images *images)
 	return 0;
 }
 
-static int put_new(
-	struct tw_images *images, uint32_t slot, const struct tw_image *image, struct tw_err *err)
+int tw_images_make(const struct tw_image *image, struct tw_image_made *ret, struct tw_err *err)
 {
-	tw_autofd int fd = -1;
-	int ret;
+	struct tw_image_made made = {.fd = -1,
+		.bytes = image->n_words * sizeof(*image->words),
+		.n_entries = (uint32_t)(image->n_entries[TW_DIR_OUT] +
+					image->n_entries[TW_DIR_IN])};
+	int code = tw_kernel_make_image(image->words, image->n_words, &made.fd, err);
+
+	*ret = made;
+	return code;
+}
+
+void tw_images_unmake(struct tw_image_made *made)
+{
+	if (made->fd >= 0)
+		close(made->fd);
+	made->fd = -1;
+}
+
+/* Makes an image. Each pending image holds a descriptor. */
+static int make_new(struct tw_images *images, const struct tw_image *image,
+	struct tw_image_made *ret, struct tw_err *err)
+{
+	int code;
 
 	/* A running flush still reads the lists. */
 	if (images->put.running)
 		forget_put(images);
-	ret = tw_kernel_make_image(image->words, image->n_words, &fd, err);
-	/* Each pending image holds a descriptor. */
-	if (ret == -EMFILE && images->put_fds.n) {
-		ret = tw_images_flush(images, err);
+	code = tw_images_make(image, ret, err);
+	if (code == -EMFILE && images->put_fds.n) {
+		code = tw_images_flush(images, err);
 		forget_put(images);
-		if (!ret)
-			ret = tw_kernel_make_image(image->words, image->n_words, &fd, err);
+		if (!code)
+			code = tw_images_make(image, ret, err);
 	}
-	if (!ret)
-		ret = tw_vec_push(&images->put_slots, slot);
-	if (!ret)
-		ret = tw_vec_push(&images->put_fds, fd);
-	if (ret < 0) {
-		images->put_slots.n = images->put_fds.n;
-		return ret == -ENOMEM ? tw_err_set(err, ret, "images", NULL, "out of memory") : ret;
-	}
-	fd = -1;
-	return 0;
+	return code;
 }
 
 int tw_images_put(struct tw_images *images, const struct tw_image_key *key,
 	const struct tw_image *image, uint32_t *ret_slot, struct tw_err *err)
+{
+	struct tw_image_made made;
+	int code = make_new(images, image, &made, err);
+
+	if (!code)
+		code = tw_images_put_made(images, key, &made, ret_slot, err);
+	tw_images_unmake(&made);
+	return code;
+}
+
+/* Adds an image to those that the next flush writes. */
+static int put_pending(
+	struct tw_images *images, uint32_t slot, struct tw_image_made *made, struct tw_err *err)
+{
+	int code;
+
+	if (images->put.running)
+		forget_put(images);
+	code = tw_vec_push(&images->put_slots, slot);
+	if (!code)
+		code = tw_vec_push(&images->put_fds, made->fd);
+	if (code < 0) {
+		images->put_slots.n = images->put_fds.n;
+		return tw_err_set(err, code, "images", NULL, "out of memory");
+	}
+	made->fd = -1;
+	return 0;
+}
+
+int tw_images_put_made(struct tw_images *images, const struct tw_image_key *key,
+	struct tw_image_made *made, uint32_t *ret_slot, struct tw_err *err)
 {
 	uint32_t slot = find_free(images);
 	int ret;
@@ -97,14 +137,15 @@ int tw_images_put(struct tw_images *images, const struct tw_image_key *key,
 	if (!slot)
 		return tw_err_set(err, -ENOSPC, "images", "split the host",
 			"more than %d different images", TW_IMAGES_MAX - 1);
-	ret = put_new(images, slot, image, err);
+	ret = put_pending(images, slot, made, err);
 	if (ret < 0)
 		return ret;
 	images->changed = true;
-	images->slots[slot] = (struct tw_image_slot){.used = true, .marked = true, .key = *key};
-	images->slots[slot].bytes = image->n_words * sizeof(*image->words);
-	images->slots[slot].n_entries = (uint32_t)(image->n_entries[TW_DIR_OUT] +
-						   image->n_entries[TW_DIR_IN]);
+	images->slots[slot] = (struct tw_image_slot){.used = true,
+		.marked = true,
+		.key = *key,
+		.bytes = made->bytes,
+		.n_entries = made->n_entries};
 	*ret_slot = slot;
 	return 0;
 }

@@ -52,6 +52,20 @@ uint32_t tw_images_find(const struct tw_images *images, const struct tw_image_ke
 int tw_images_put(struct tw_images *images, const struct tw_image_key *key,
 	const struct tw_image *image, uint32_t *ret_slot, struct tw_err *err);
 
+/* An image in a map of its own, which is in no slot. */
+struct tw_image_made {
+	int fd; /* -1: none */
+	uint64_t bytes;
+	uint32_t n_entries;
+};
+
+/* Copies an image to a map of its own. May be called in any thread. Returns 0 or a negative errno. */
+int tw_images_make(const struct tw_image *image, struct tw_image_made *ret, struct tw_err *err);
+void tw_images_unmake(struct tw_image_made *made);
+/* Takes a free slot for such an image, as tw_images_put() does. `made` is taken over, and has no map then. */
+int tw_images_put_made(struct tw_images *images, const struct tw_image_key *key,
+	struct tw_image_made *made, uint32_t *ret_slot, struct tw_err *err);
+
 void tw_images_set_resolved(struct tw_images *images, uint32_t slot);
 
 /* Writes the pending images to the kernel, so that entries may refer to them. */

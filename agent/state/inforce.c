@@ -56,6 +56,7 @@ static int new_inforce(struct tw_policy *written, struct tw_policy *policy,
 	inforce->since_ns = tw_clock_ns();
 	inforce->written = written;
 	inforce->policy = policy;
+	inforce->next_until_s = tw_policy_next_until(written);
 	inforce->text = text;
 	if (!text)
 		return -ENOMEM;

@@ -15,7 +15,7 @@
 #include "policy/policy.h"
 
 struct tw_inforce {
-	unsigned int refs;
+	_Atomic unsigned int refs;
 	struct tw_policy *written; /* as in its text, without learned addresses */
 	struct tw_policy *policy;  /* enforced; equals `written` if nothing was learned */
 	struct tw_shared_text *text;
@@ -30,6 +30,7 @@ struct tw_inforce {
 	/* Addresses from DHCP in `policy`, ascending by vNIC and address. */
 	struct tw_learned *learned;
 	size_t n_learned;
+	int64_t next_until_s;	 /* tw_policy_next_until() of `written` */
 	bool learns;		 /* some vNIC learns addresses */
 	struct tw_mac_row *macs; /* vNICs with a MAC, ascending by its last five bytes */
 	size_t n_macs;

@@ -12,6 +12,8 @@
 #include "base/alloc.h"
 #include "base/vec.h"
 
+#define FRESH_MAX 256 /* rules that get their slots while the lock is held */
+
 static int compare(const void *a, const void *b)
 {
 	return strcmp(((const struct tw_slot *)a)->name, ((const struct tw_slot *)b)->name);
@@ -19,7 +21,7 @@ static int compare(const void *a, const void *b)
 
 void tw_slots_init(struct tw_slots *slots, int counters_fd)
 {
-	*slots = (struct tw_slots){.counters_fd = counters_fd};
+	*slots = (struct tw_slots){.lock = PTHREAD_MUTEX_INITIALIZER, .counters_fd = counters_fd};
 }
 
 static void forget(struct tw_slots *slots, struct tw_slot *slot)
@@ -32,24 +34,42 @@ static void forget(struct tw_slots *slots, struct tw_slot *slot)
 
 void tw_slots_done(struct tw_slots *slots)
 {
+	pthread_mutex_lock(&slots->lock);
+	slots->done = true;
 	for (uint32_t i = 0; i < slots->n; i++)
 		if (slots->at[i])
 			forget(slots, slots->at[i]);
 	free(slots->at);
 	slots->at = NULL;
 	slots->n = 0;
+	pthread_mutex_unlock(&slots->lock);
 }
 
-const char *tw_slots_name(const struct tw_slots *slots, uint32_t number)
+static struct tw_slot *slot_at(struct tw_slots *slots, uint32_t number)
 {
-	return number < slots->n && slots->at[number] ? slots->at[number]->name : NULL;
+	return number < slots->n ? slots->at[number] : NULL;
 }
 
-long tw_slots_rule(const struct tw_slots *slots, uint32_t number)
+const char *tw_slots_name(struct tw_slots *slots, uint32_t number)
 {
-	if (!tw_slots_name(slots, number) || slots->at[number]->retired)
-		return -1;
-	return slots->at[number]->rule;
+	const struct tw_slot *slot;
+
+	pthread_mutex_lock(&slots->lock);
+	slot = slot_at(slots, number);
+	pthread_mutex_unlock(&slots->lock);
+	return slot ? slot->name : NULL;
+}
+
+long tw_slots_rule(struct tw_slots *slots, uint32_t number)
+{
+	const struct tw_slot *slot;
+	long rule;
+
+	pthread_mutex_lock(&slots->lock);
+	slot = slot_at(slots, number);
+	rule = slot && !slot->retired ? (long)slot->rule : -1;
+	pthread_mutex_unlock(&slots->lock);
+	return rule;
 }
 
 static struct tw_slot *find(const struct tw_slots *slots, const char *name)
@@ -60,20 +80,39 @@ static struct tw_slot *find(const struct tw_slots *slots, const char *name)
 	return found ? *found : NULL;
 }
 
-/* Clears the counters of a slot for its new rule. */
-static int clear_counters(int map_fd, uint32_t number)
+/* New slots whose counters are to be cleared together. */
+struct fresh {
+	uint32_t n;
+	uint32_t numbers[FRESH_MAX];
+};
+
+/* Clears counters one by one, for kernels without the batch form for this map. */
+static int clear_each(int map_fd, const struct fresh *fresh, const void *zeros)
 {
+	for (uint32_t i = 0; i < fresh->n; i++)
+		if (bpf_map_update_elem(map_fd, &fresh->numbers[i], zeros, BPF_ANY) < 0)
+			return -errno;
+	return 0;
+}
+
+/* Clears the counters of new slots. */
+static int clear_counters(int map_fd, const struct fresh *fresh)
+{
+	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts, .elem_flags = BPF_ANY);
 	int n_cpus = libbpf_num_possible_cpus();
 	tw_autofree struct tw_rule_count *zeros = NULL;
+	__u32 count = fresh->n;
 
-	if (map_fd < 0)
+	if (map_fd < 0 || !count)
 		return 0;
 	if (n_cpus < 0)
 		return n_cpus;
-	zeros = tw_alloc_array((size_t)n_cpus, sizeof(*zeros));
+	zeros = tw_alloc_array((size_t)n_cpus * count, sizeof(*zeros));
 	if (!zeros)
 		return -ENOMEM;
-	return bpf_map_update_elem(map_fd, &number, zeros, BPF_ANY) < 0 ? -errno : 0;
+	if (!bpf_map_update_batch(map_fd, fresh->numbers, zeros, &count, &opts))
+		return 0;
+	return clear_each(map_fd, fresh, zeros);
 }
 
 static int take(struct tw_slots *slots, uint32_t number, const char *name)
@@ -120,8 +159,8 @@ static int find_free(struct tw_slots *slots, uint32_t *ret)
 }
 
 /* Finds the slot of a rule, or assigns a new one. */
-static int assign(
-	struct tw_slots *slots, const struct tw_policy *policy, size_t index, uint32_t *ret_number)
+static int assign(struct tw_slots *slots, const struct tw_policy *policy, size_t index,
+	struct fresh *fresh, uint32_t *ret_number)
 {
 	char key[TW_RULE_KEY_MAX], name[TW_RULE_KEY_MAX + 24];
 	struct tw_slot *slot;
@@ -140,11 +179,66 @@ static int assign(
 	}
 	ret = find_free(slots, &number);
 	if (!ret)
-		ret = clear_counters(slots->counters_fd, number);
-	if (!ret)
 		ret = take(slots, number, name);
 	if (!ret)
-		*ret_number = number;
+		*ret_number = fresh->numbers[fresh->n++] = number;
+	return ret;
+}
+
+/* An assignment that goes on in parts, so that the lock is held for a short time. */
+struct assigning {
+	struct tw_slots *slots;
+	const struct tw_policy *policy;
+	const struct tw_policy *other; /* NULL: none */
+	const uint32_t *numbers;
+	uint32_t *ret_numbers;
+	size_t k; /* next rule of `other` */
+	struct fresh fresh;
+};
+
+static int assign_next(struct assigning *a, size_t i)
+{
+	const char *name = tw_policy_rule(a->policy, i)->name;
+	const struct tw_rule_info *rule = a->other ? tw_policy_rule(a->other, a->k) : NULL;
+	int ret = 0;
+
+	/* Skips a slot whose rule no longer exists. */
+	if (rule && rule->name != name)
+		rule = tw_policy_rule(a->other, a->k + 1);
+	if (rule && rule->name == name) {
+		a->k += tw_policy_rule(a->other, a->k)->name != name;
+		a->ret_numbers[i] = a->numbers[a->k++];
+	} else {
+		ret = assign(a->slots, a->policy, i, &a->fresh, &a->ret_numbers[i]);
+	}
+	if (!ret) {
+		a->slots->at[a->ret_numbers[i]]->round = a->slots->round;
+		a->slots->at[a->ret_numbers[i]]->pledged = true;
+	}
+	return ret;
+}
+
+/* Assigns the slots of rules from `first` to `end`. */
+static int assign_part(struct assigning *a, size_t first, size_t end)
+{
+	int ret = 0;
+
+	a->fresh.n = 0;
+	pthread_mutex_lock(&a->slots->lock);
+	if (a->slots->done)
+		ret = -ECANCELED;
+	for (size_t i = first; i < end && !ret; i++)
+		ret = assign_next(a, i);
+	pthread_mutex_unlock(&a->slots->lock);
+	if (!ret)
+		ret = clear_counters(a->slots->counters_fd, &a->fresh);
+	if (!ret)
+		return 0;
+	/* A slot whose counters are not cleared must not be found again. */
+	pthread_mutex_lock(&a->slots->lock);
+	for (uint32_t i = 0; i < a->fresh.n && !a->slots->done; i++)
+		forget(a->slots, a->slots->at[a->fresh.numbers[i]]);
+	pthread_mutex_unlock(&a->slots->lock);
 	return ret;
 }
 
@@ -156,74 +250,96 @@ int tw_slots_assign(struct tw_slots *slots, const struct tw_policy *policy, uint
 int tw_slots_assign_like(struct tw_slots *slots, const struct tw_policy *policy,
 	const struct tw_policy *other, const uint32_t *numbers, uint32_t *ret_numbers)
 {
-	size_t n_rules = tw_policy_n_rules(policy), k = 0;
+	struct assigning a = {.slots = slots, .policy = policy, .other = other, .numbers = numbers};
+	size_t n = tw_policy_n_rules(policy) + 1;
 	int ret = 0;
 
+	a.ret_numbers = ret_numbers;
+	pthread_mutex_lock(&slots->lock);
 	slots->round++;
-	for (size_t i = 0; i <= n_rules && !ret; i++) {
-		const char *name = tw_policy_rule(policy, i)->name;
-		const struct tw_rule_info *rule = other ? tw_policy_rule(other, k) : NULL;
-
-		/* Skips a slot whose rule no longer exists. */
-		if (rule && rule->name != name)
-			rule = tw_policy_rule(other, k + 1);
-		if (rule && rule->name == name) {
-			k += tw_policy_rule(other, k)->name != name;
-			ret_numbers[i] = numbers[k++];
-		} else {
-			ret = assign(slots, policy, i, &ret_numbers[i]);
-		}
-		if (!ret)
-			slots->at[ret_numbers[i]]->round = slots->round;
-	}
+	pthread_mutex_unlock(&slots->lock);
+	for (size_t i = 0; i < n && !ret; i += FRESH_MAX)
+		ret = assign_part(&a, i, i + FRESH_MAX < n ? i + FRESH_MAX : n);
 	return ret;
 }
 
-int tw_slots_restore(struct tw_slots *slots, uint32_t number, const char *name)
+static int restore(struct tw_slots *slots, uint32_t number, const char *name)
 {
-	if (number >= TW_RULES_MAX || !name[0])
-		return -EINVAL;
-	if (tw_slots_name(slots, number) || find(slots, name))
+	if (slot_at(slots, number) || find(slots, name))
 		return -EEXIST;
 	return take(slots, number, name);
 }
 
-void tw_slots_retire(struct tw_slots *slots, const uint32_t *in_force, size_t n)
+int tw_slots_restore(struct tw_slots *slots, uint32_t number, const char *name)
 {
+	int ret;
+
+	if (number >= TW_RULES_MAX || !name[0])
+		return -EINVAL;
+	pthread_mutex_lock(&slots->lock);
+	ret = restore(slots, number, name);
+	pthread_mutex_unlock(&slots->lock);
+	return ret;
+}
+
+void tw_slots_release(struct tw_slots *slots)
+{
+	pthread_mutex_lock(&slots->lock);
 	for (uint32_t i = 0; i < slots->n; i++)
 		if (slots->at[i])
+			slots->at[i]->pledged = false;
+	pthread_mutex_unlock(&slots->lock);
+}
+
+void tw_slots_retire(struct tw_slots *slots, const uint32_t *in_force, size_t n)
+{
+	pthread_mutex_lock(&slots->lock);
+	for (uint32_t i = 0; i < slots->n; i++)
+		if (slots->at[i]) {
 			slots->at[i]->retired = true;
+			slots->at[i]->pledged = false;
+		}
 	for (size_t i = 0; i < n; i++) {
 		struct tw_slot *slot = slots->at[in_force[i]];
 
 		slot->retired = slot->old = false;
 		slot->rule = (uint32_t)i;
 	}
+	pthread_mutex_unlock(&slots->lock);
 }
 
 void tw_slots_begin_walk(struct tw_slots *slots)
 {
+	pthread_mutex_lock(&slots->lock);
 	for (uint32_t i = 0; i < slots->n; i++)
 		if (slots->at[i]) {
 			slots->at[i]->old = slots->at[i]->retired;
 			slots->at[i]->referred = false;
 		}
+	pthread_mutex_unlock(&slots->lock);
 }
 
 void tw_slots_refer(struct tw_slots *slots, uint32_t number)
 {
-	if (number < slots->n && slots->at[number])
-		slots->at[number]->referred = true;
+	struct tw_slot *slot;
+
+	pthread_mutex_lock(&slots->lock);
+	slot = slot_at(slots, number);
+	if (slot)
+		slot->referred = true;
+	pthread_mutex_unlock(&slots->lock);
 }
 
 void tw_slots_end_walk(struct tw_slots *slots)
 {
+	pthread_mutex_lock(&slots->lock);
 	for (uint32_t i = 0; i < slots->n; i++) {
 		struct tw_slot *slot = slots->at[i];
 
-		if (slot && slot->old && !slot->referred)
+		if (slot && slot->old && !slot->referred && !slot->pledged)
 			forget(slots, slot);
 	}
 	while (slots->n && !slots->at[slots->n - 1])
 		slots->n--;
+	pthread_mutex_unlock(&slots->lock);
 }

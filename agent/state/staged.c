@@ -58,7 +58,7 @@ static void add_row(struct tw_buf *out, uint32_t number, const char *name)
 
 /* Formats the object of rules.json. Its list of rules is formatted without jansson, for speed,
  * because the policy takes effect only after this. */
-static void print_rules(const struct tw_store *store, const struct tw_slots *slots,
+static void print_rules(const struct tw_store *store, struct tw_slots *slots,
 	const struct tw_inforce *inforce, uint32_t epoch, struct tw_buf *out)
 {
 	tw_autofree char *rest = tw_sealed_members(
@@ -87,7 +87,7 @@ static void print_rules(const struct tw_store *store, const struct tw_slots *slo
 	out->failed |= !rest || body.failed;
 }
 
-int tw_staged_write(struct tw_store *store, const struct tw_slots *slots,
+int tw_staged_write(struct tw_store *store, struct tw_slots *slots,
 	const struct tw_inforce *inforce, uint32_t epoch, struct tw_err *err)
 {
 	tw_auto_buf struct tw_buf rules = {0};
@@ -124,8 +124,9 @@ void tw_staged_recover(struct tw_store *store, uint32_t epoch, uint64_t in_force
 	uint64_t mark = mark_in(root);
 
 	/* The policy file may be in place already, because it is renamed before rules.json. */
-	if (root && json_integer_value(json_object_get(root, "epoch")) == epoch &&
-		(!in_force || mark == in_force) &&
+	if (root &&
+		(in_force ? mark == in_force
+			  : json_integer_value(json_object_get(root, "epoch")) == epoch) &&
 		(is_text(store, TW_STORE_STAGED(TW_STORE_POLICY), mark) ||
 			is_text(store, TW_STORE_POLICY, mark)))
 		tw_store_keep(store, NULL);

@@ -15,10 +15,11 @@ struct tw_slots;
 
 /* Stages a policy and its rules beside the current files. They become the current ones by
  * tw_store_keep(), or when an agent starts and finds the kernel in that epoch. */
-int tw_staged_write(struct tw_store *store, const struct tw_slots *slots,
+int tw_staged_write(struct tw_store *store, struct tw_slots *slots,
 	const struct tw_inforce *inforce, uint32_t epoch, struct tw_err *err);
-/* Handles the files that an agent staged before it died: keeps them if they are for this epoch, and
- * drops them otherwise or if their text is not the one whose mark is `in_force` (0: unknown).
+/* Handles the files that an agent staged before it died: keeps them if their text is the one whose mark
+ * is `in_force` or, if that is 0 (unknown), if they are for this epoch. Drops them otherwise. Ports that
+ * changed after the policy took effect may have flipped the epoch again.
  * Called at start, once the mark of the maps is set. */
 void tw_staged_recover(struct tw_store *store, uint32_t epoch, uint64_t in_force);
 

@@ -38,6 +38,7 @@ struct tw_store {
 /* Files that may be staged, in the order in which they are kept. */
 static const char *const staged[] = {TW_STORE_POLICY, TW_STORE_RULES};
 #define N_STAGED (sizeof(staged) / sizeof(staged[0]))
+_Static_assert(N_STAGED == TW_STORE_N_STAGED, "a descriptor for each file");
 
 /* mkdir -p */
 static int make_folders(const char *path)
@@ -364,6 +365,27 @@ int tw_store_delete(struct tw_store *store, const char *name, struct tw_err *err
 	if (unlinkat(store->dir_fd, name, 0) < 0 && errno != ENOENT)
 		return tw_err_set(err, -errno, store->path, NULL, "cannot delete %s: %m", name);
 	return 0;
+}
+
+void tw_store_open_staged(const struct tw_store *store, int ret_fds[TW_STORE_N_STAGED])
+{
+	for (size_t i = 0; i < N_STAGED; i++)
+		ret_fds[i] = openat(store->dir_fd, new_name(staged[i]).text, O_RDONLY | O_CLOEXEC);
+}
+
+int tw_store_sync(int fds[TW_STORE_N_STAGED])
+{
+	int code = 0;
+
+	for (size_t i = 0; i < N_STAGED; i++) {
+		if (fds[i] < 0)
+			continue;
+		if (fsync(fds[i]) < 0)
+			code = -errno;
+		close(fds[i]);
+		fds[i] = -1;
+	}
+	return code;
 }
 
 int tw_store_keep(struct tw_store *store, struct tw_err *err)

@@ -89,6 +89,11 @@ const char *tw_store_find_changed(struct tw_store *store);
 /* Writes a staged file without waiting for the disk. */
 int tw_store_stage(
 	struct tw_store *store, const char *name, const char *text, size_t len, struct tw_err *err);
+/* Opens the staged files of the policy, to be synced in another thread. A missing one is -1. */
+#define TW_STORE_N_STAGED 2
+void tw_store_open_staged(const struct tw_store *store, int ret_fds[TW_STORE_N_STAGED]);
+/* Syncs files to disk and closes them. May be called in any thread. Returns 0 or a negative errno. */
+int tw_store_sync(int fds[TW_STORE_N_STAGED]);
 /* Syncs the staged files of the policy to disk and renames them into place. May be called again
  * after a failure. */
 int tw_store_keep(struct tw_store *store, struct tw_err *err);

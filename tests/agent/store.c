@@ -219,6 +219,40 @@ static bool has_rule(struct tw_store *store, const char *name)
 	return found;
 }
 
+/* While a policy is prepared, a walk of the connections frees none of its slots; if it does not take effect, the next
+ * one does. */
+static void test_slots_pledged(void **state)
+{
+	struct tw_inforce *draft = inforce_of("version: 1\nrules: [" RULE("a") "," RULE("c") "]\n");
+	struct tw_inforce *old = inforce_of("version: 1\nrules: [" RULE("a") "," RULE("b") "]\n");
+	struct tw_slots slots;
+
+	tw_slots_init(&slots, -1);
+	assert_int_equal(tw_slots_assign(&slots, old->policy, old->slots), 0);
+	tw_slots_retire(&slots, &old->slots[1], 1); /* b alone is in force */
+	assert_int_equal(tw_slots_assign(&slots, draft->policy, draft->slots), 0);
+	assert_int_equal(draft->slots[0], old->slots[0]);
+	for (int i = 0; i < 2; i++) {
+		tw_slots_begin_walk(&slots);
+		tw_slots_end_walk(&slots);
+	}
+	assert_string_equal(tw_slots_name(&slots, draft->slots[0]), "a");
+	assert_string_equal(tw_slots_name(&slots, draft->slots[1]), "c");
+	assert_int_equal(tw_slots_rule(&slots, draft->slots[1]), -1);
+	tw_slots_release(&slots);
+	tw_slots_begin_walk(&slots);
+	tw_slots_end_walk(&slots);
+	assert_null(tw_slots_name(&slots, draft->slots[0]));
+	assert_null(tw_slots_name(&slots, draft->slots[1]));
+	assert_string_equal(tw_slots_name(&slots, old->slots[1]), "b");
+
+	/* An assignment that comes after the end fails. */
+	tw_slots_done(&slots);
+	assert_int_equal(tw_slots_assign(&slots, draft->policy, draft->slots), -ECANCELED);
+	tw_inforce_free(old);
+	tw_inforce_free(draft);
+}
+
 /* After an agent dies while it publishes a policy, the text on disk is that of the policy in the
  * kernel. */
 static void test_store_staged(void **state)
@@ -254,6 +288,17 @@ static void test_store_staged(void **state)
 	assert_int_equal(rename(from, to), 0);
 	tw_staged_recover(store, 8, 0);
 	assert_true(has_policy(store, old) && has_rule(store, "old"));
+
+	/* Died before the files were kept, and after ports that changed had flipped the epoch again. */
+	assert_int_equal(tw_staged_write(store, &slots, now, 9, NULL), 0);
+	tw_staged_recover(store, 10, now->mark);
+	assert_true(has_policy(store, now) && has_rule(store, "now"));
+	/* Died before the flip, after which the mark would be another one. */
+	assert_int_equal(tw_staged_write(store, &slots, old, 9, NULL), 0);
+	tw_staged_recover(store, 9, now->mark);
+	assert_true(has_policy(store, now));
+	assert_int_equal(tw_staged_write(store, &slots, old, 9, NULL), 0);
+	assert_int_equal(tw_store_keep(store, NULL), 0);
 
 	/* Died before the text of the policy was written. */
 	assert_int_equal(tw_staged_write(store, &slots, now, 9, NULL), 0);
@@ -451,6 +496,7 @@ int main(void)
 		WITH_STORE(test_store_rules),
 		WITH_STORE(test_store_sealed),
 		WITH_STORE(test_store_changed),
+		cmocka_unit_test(test_slots_pledged),
 		WITH_STORE(test_store_staged),
 		WITH_STORE(test_store_ports),
 		WITH_STORE(test_store_images),

@@ -51,6 +51,32 @@ static void fill_slow_path(bool connected, Tapwall__V1__SlowPath *s)
 	}
 }
 
+struct orders {
+	Tapwall__V1__ApplyOrder rows[2], *list[2];
+};
+
+/* A policy that is being read, and one that waits. */
+static void fill_orders(struct orders *ret, Tapwall__V1__Status *status)
+{
+	for (size_t i = 0; i < COUNT(ret->list); i++) {
+		ret->list[i] = &ret->rows[i];
+		tapwall__v1__apply_order__init(&ret->rows[i]);
+	}
+	ret->rows[0].source = "/etc/tapwall/large.yaml";
+	ret->rows[0].author = "alice";
+	ret->rows[0].step = "reading";
+	ret->rows[0].age_s = 2.5;
+	ret->rows[0].bytes = 12300322;
+	ret->rows[1].source = "evil\033[31m";
+	ret->rows[1].step = "waiting";
+	ret->rows[1].age_s = 0.5;
+	ret->rows[1].dry_run = true;
+	status->orders = ret->list;
+	status->n_orders = COUNT(ret->list);
+	status->longest_pause_s = 1.25;
+	status->longest_pause_age_s = 0.5 * HOUR;
+}
+
 void tw_fake_status(struct tw_fake *teller)
 {
 	char *open[] = {"tap9"}, *sought[] = {"db-2", "evil\033[31m"};
@@ -60,6 +86,7 @@ void tw_fake_status(struct tw_fake *teller)
 	Tapwall__V1__Status status = TAPWALL__V1__STATUS__INIT;
 	Tapwall__V1__SplitBrain split = TAPWALL__V1__SPLIT_BRAIN__INIT, *splits[] = {&split};
 	Tapwall__V1__SlowPath slow_path;
+	struct orders orders;
 	Tapwall__V1__Response response = TAPWALL__V1__RESPONSE__INIT;
 
 	status.version = "0.1.0";
@@ -110,6 +137,7 @@ void tw_fake_status(struct tw_fake *teller)
 		status.n_degraded = COUNT(degraded);
 		status.split_brains = splits;
 		status.n_split_brains = COUNT(splits);
+		fill_orders(&orders, &status);
 		status.ports_unclaimed = 2;
 		status.ports_open = 1;
 		status.open = open;

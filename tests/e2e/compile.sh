@@ -67,6 +67,29 @@ watch_answers() {
 	done
 }
 
+# Prints a policy with many rules for the ports here, so that their images take time.
+rules() { # SERVICE
+	workloads 5
+	echo "rules:"
+	echo "  - {name: echo, from: any, to: any, service: tcp/$1, action: allow}"
+	seq "$n" | awk '{ printf "  - {from: %d.%d.%d.%d, to: w%d, service: tcp/%d, action: allow}\n",
+		11 + $1 % 100, $1 / 65536, $1 / 256 % 256, $1 % 256, 1 + $1 % 5, 1 + $1 * 7 % 60000 }'
+}
+# True if the order that is being carried out is at this step.
+# shellcheck disable=SC2016 # jq's variable
+is_at() { # STEP
+	tapwall status --json | jq -es --arg step "$1" '.[0].orders[0].step == $step' >/dev/null
+}
+# Follows an order until it ends, and records its steps, one a line.
+follow_steps() {
+	while kill -0 "$applying" 2>/dev/null; do
+		tapwall status --json | jq -rs '.[0].orders[0].step // "none"'
+	done >"$lab/steps"
+}
+has_step() { # STEP
+	grep -qx "$1" "$lab/steps"
+}
+
 make_host
 make_guest 1
 make_guest 2
@@ -75,11 +98,18 @@ begin g2 echo-two echo tcp 7002
 { workloads 4; echo 'rules: [{name: echo, from: any, to: any, service: tcp/7001, action: allow}]'; } >"$lab/small.yaml"
 many 7001 >"$lab/large.yaml"
 many 7002 >"$lab/larger.yaml"
+rules 7001 >"$lab/large-rules.yaml"
 start_agent
 check "a small policy" apply "$lab/small.yaml"
 
 # ---- answers ----
 apply_begins large
+tapwall status --json >"$lab/status"
+# shellcheck disable=SC2016 # jq's variable
+check "status has the order: what, who, since when" jq -es --arg file "$lab/large.yaml" \
+	'.[0].orders[0] | .source == $file and .author == "root" and .age_s >= 0 and .bytes > 1000000' "$lab/status"
+tapwall status >"$lab/status"
+check "also as text" grep -q "applying .*/large.yaml, .*, ordered by root .* ago" "$lab/status"
 watch_answers
 say "$answers answers while the old policy was in force, the slowest after $slowest ms"
 check "the agent answers while it reads a large policy" test "$answers" -ge 3
@@ -101,6 +131,21 @@ check "with the new port" port_is tap4 protected
 check "the quarantine ends" tapwall unblock w1
 equal "the guest is judged by the new policy" connected "$(attempt 1 tcp 10.0.0.12 7002)"
 equal "and not by the old one" timeout "$(attempt 1 tcp 10.0.0.12 7001)"
+
+# ---- images ----
+check "the small policy again" apply "$lab/small.yaml"
+apply_begins large-rules
+check "the agent answers while it makes images" within 60 is_at preparing
+check "the old policy is still in force" is_source small.yaml
+must ip -n "$ns-host" link add tap5 type veth peer name far5
+must ip -n "$ns-host" link set tap5 master br0 up
+check "a port that arrives while images are made is protected" within 10 port_is tap5 protected
+follow_steps
+check "the policy with many rules takes effect" applied 0
+check "with the port that arrived meanwhile" port_is tap5 protected
+check "it was checked after it had taken effect" has_step checking
+equal "no order is left" '[]' "$(field '.[0].orders' | tr -d ' \n')"
+say "the longest pause of this agent: $(field '.[0].longest_pause_s') s"
 
 # ---- several orders ----
 apply_begins large
