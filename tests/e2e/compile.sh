@@ -143,6 +143,8 @@ check "a port that arrives while images are made is protected" within 10 port_is
 follow_steps
 check "the policy with many rules takes effect" applied 0
 check "with the port that arrived meanwhile" port_is tap5 protected
+must ip -n "$ns-host" link del tap5
+check "the port is removed" within 10 port_is tap5 ""
 check "it was checked after it had taken effect" has_step checking
 equal "no order is left" '[]' "$(field '.[0].orders' | tr -d ' \n')"
 say "the longest pause of this agent: $(field '.[0].longest_pause_s') s"
