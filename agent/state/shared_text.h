@@ -3,8 +3,8 @@
  *
  * Why:        a text may have 64 MiB. A policy, its copies with learned addresses, and the stored
  *             policy to return to have the same text.
- * Invariants: a text never changes.
- * Callers:    one thread at a time for each text.
+ * Invariants: a text never changes. Any thread may take and release references.
+ * Callers:    the agent's loop, and the thread that reads and prepares policies.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 
 struct tw_shared_text {
-	unsigned int refs;
+	_Atomic unsigned int refs;
 	size_t len;
 	char bytes[]; /* `len` bytes and a NUL */
 };
