@@ -9,8 +9,8 @@
  *             that disappears, or gets another MAC, frees its names without an agent.
  * Invariants: 1. If two names' tags collide, the second name is refused, never granted: a grant
  *                compares the name itself (for DHCP clients, 64 bits of its keyed hash).
- *             2. A link-local address made from a MAC (RFC 4291 App. A) belongs to that MAC alone,
- *                claimed or not.
+ *             2. A link-local address made from a MAC (RFC 4291 App. A) belongs to the ports that
+ *                have that MAC, claimed or not.
  *             3. An address that the policy reserves or gives to another port cannot be claimed. In
  *                a new policy epoch, each claim is checked again when it is next used.
  *             4. An address in use beyond the ports can be claimed only with the MAC that used it,
@@ -305,7 +305,8 @@ tw_inline int tw_claim_enter(const struct tw_frame *f, __u32 id, __u32 epoch,
 
 /* Returns 1 if scratch->about is the port's, 0 if it is not, and -1 if only `owners` can tell: the
  * port does not list a claim for it, or has not used the claim since the policy changed. A
- * link-local address made from the guest's MAC needs no claim. */
+ * link-local address made from the frame's source MAC, or from the workload's, needs no claim: VRRP
+ * announces routers from its virtual MAC, with an address of the interface (RFC 9568 §7.2). */
 tw_inline int tw_claim_known(const struct tw_frame *f, const struct tw_port *port, __u32 epoch,
 	enum tw_claim_kind kind, struct tw_scratch *scratch)
 {
@@ -314,7 +315,8 @@ tw_inline int tw_claim_known(const struct tw_frame *f, const struct tw_port *por
 	struct tw_claim *claim;
 
 	if (kind == TW_CLAIM_ADDRESS && tw_addr_is_eui64(&scratch->about))
-		return tw_addr_is_of_mac(&scratch->about, scratch->packet.src_mac);
+		return tw_addr_is_of_mac(&scratch->about, scratch->packet.src_mac) ||
+		       (tw_port_has_mac(port) && tw_addr_is_of_mac(&scratch->about, port->mac));
 	claims = tw_claims_of(f, port);
 	if (!claims)
 		return 0;
