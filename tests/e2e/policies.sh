@@ -106,6 +106,16 @@ check "both of them" within 20 target host-b '.connected and .state == "unmanage
 
 check "an invalid policy is refused at its place" says 1 'bad.yaml:6:23:.*w9' policy push "$lab/bad.yaml"
 check "and not stored" says 0 'no version is stored' policy log
+# A directory is one policy. An error is at its place in its file, and none of the files is stored.
+mkdir "$lab/tenants.d"
+head -n "$(($(grep -n '^rules:' "$lab/one.yaml" | cut -d : -f 1) - 1))" "$lab/one.yaml" >"$lab/tenants.d/10-base.yaml"
+sed -n '/^rules:/,$p' "$lab/one.yaml" >"$lab/tenants.d/20-one.yaml"
+printf 'rules:\n  - {name: other, from: any, to: w9, service: tcp/9, action: allow}\n' >"$lab/tenants.d/30-bad.yaml"
+check "a directory with a faulty file is refused at the place in the file" says 1 '30-bad.yaml:2:34:.*w9' \
+	policy push "$lab/tenants.d"
+check "nor is it stored" says 0 'no version is stored' policy log
+check "and no agent has got a part of it" target host-a '.state == "unmanaged"'
+rm "$lab/tenants.d/30-bad.yaml"
 check "an unknown agent is named" says 2 'there is no such agent' policy push "$lab/one.yaml" --agents host-x
 check "viewers push nothing" says 3 "viewers' socket" "$TW_BUILD/tapwall" policy push "$lab/one.yaml" \
 	--slow "$slow/view.sock"
@@ -163,6 +173,15 @@ check "nothing is left to confirm" says 2 'no version waits' policy confirm
 check "a version that is confirmed" policy push "$lab/one.yaml" --confirm 10m
 check "at all agents at once" says 0 'host-b: in force$' policy confirm
 check "stays there" sh -c "'$TW_BUILD/tapwall' status --socket '$socket' --json | jq -es 'any(.[]; .confirmation == null)'"
+
+check "a directory is pushed" policy push "$lab/tenants.d"
+check "and in force" target host-a '.state == "in-force" and .in_force == .wanted'
+equal "at the ports, too" connected "$(attempt 1 tcp 10.0.0.12 7001)"
+printf 'rules: [{name: p7001, from: any, to: any, service: tcp/7003, action: allow}]\n' >"$lab/tenants.d/30-bad.yaml"
+check "after a file with a rule of the same name was added, it is refused" says 1 '30-bad.yaml:1:.*p7001' \
+	policy push "$lab/tenants.d"
+check "what was in force stays wanted" target host-a '.state == "in-force" and .in_force == .wanted'
+equal "and in force" connected "$(attempt 1 tcp 10.0.0.12 7001)"
 
 # ---- long texts ----
 generation() { # of the policy in force at host-a
