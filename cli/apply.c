@@ -18,6 +18,7 @@
 #include "cli/rights.h"
 #include "cli/style.h"
 #include "cli/versions.h"
+#include "link/json.h"
 #include "link/json_message.h"
 #include "policy/text.h"
 
@@ -122,6 +123,14 @@ static int print_changes(const struct view *view, const Tapwall__V1__Applied *a)
 	return TW_EXIT_OK;
 }
 
+static json_t *applied_json(const struct view *view, const Tapwall__V1__Applied *a)
+{
+	const struct tw_apply_options *options = view->options;
+
+	return tw_json_merge(tw_json_applied(a, options->dry_run, is_refused(options, a)),
+		json_pack("{s:o}", "rights_lost", tw_rights_json(&view->lost)));
+}
+
 static int on_answer(void *arg, const Tapwall__V1__Response *response)
 {
 	const struct view *view = arg;
@@ -143,7 +152,7 @@ static int on_answer(void *arg, const Tapwall__V1__Response *response)
 		if (code)
 			return code;
 		print_names('~', TW_STYLE_WARN, "port", a->n_ports_changed, a->ports_changed);
-	} else if (tw_report_json(tw_json_applied(a, options->dry_run, is_refused(options, a)))) {
+	} else if (tw_report_json(applied_json(view, a))) {
 		return TW_EXIT_INTERNAL;
 	}
 	return is_refused(options, a) ? TW_EXIT_NO : TW_EXIT_OK;
@@ -182,13 +191,11 @@ static void read_quietly(const struct tw_buf *text, struct tw_policy **ret)
 	tw_diags_done(&diags);
 }
 
-/* Reads both policies, so that the changes can be printed. */
+/* Reads both policies, so that the changes, and the rights that guests will lack, can be printed. */
 static void read_both(struct view *view, const struct tw_buf *text)
 {
 	tw_auto_buf struct tw_buf old = {0};
 
-	if (view->options->json)
-		return;
 	tw_versions_fetch(view->options->socket, 0, true, &old);
 	read_quietly(&old, &view->old);
 	if (view->old || !old.len)
