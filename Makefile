@@ -46,7 +46,7 @@ all: $(BUILD)/build.ninja
 deps:
 	@packaging/deps
 
-deps-build deps-demo deps-test deps-bench deps-lint deps-export deps-clickhouse deps-package:
+deps-build deps-demo deps-test deps-bench deps-lint deps-export deps-clickhouse deps-package deps-vrrp:
 	@packaging/deps $(@:deps-%=%)
 
 ifeq ($(filter install uninstall,$(MAKECMDGOALS)),)
@@ -126,5 +126,5 @@ clean:
 help:
 	@sed -n 's/^#   //p' Makefile
 
-.PHONY: all appliance deps deps-build deps-demo deps-test deps-bench deps-lint deps-export deps-clickhouse deps-package demo test bench install uninstall deb fuzz format lint clean help
+.PHONY: all appliance deps deps-build deps-demo deps-test deps-bench deps-lint deps-export deps-clickhouse deps-package deps-vrrp demo test bench install uninstall deb fuzz format lint clean help
 .DELETE_ON_ERROR:
