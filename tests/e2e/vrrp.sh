@@ -9,7 +9,7 @@
 
 command -v keepalived >/dev/null || {
 	echo "1..0 # SKIP keepalived is not installed; make deps-vrrp does that"
-	exit 77
+	exit 0
 }
 four=10.0.0.100
 six=fd00::100
@@ -64,6 +64,12 @@ kill_guest() { # N
 is_master() { # N
 	ip -n "$ns-g$1" addr | grep -q "inet $four/" && ip -n "$ns-g$1" addr | grep -q "inet6 $six/"
 }
+no_keepalived() {
+	for pid in $(ip netns pids "$ns-g1") $(ip netns pids "$ns-g2"); do
+		! grep -qs '^keepalived' "/proc/$pid/comm" || return 1
+	done
+	is_backup 1 && is_backup 2
+}
 is_backup() { # N
 	! ip -n "$ns-g$1" addr | grep -q "inet6* $four/\|inet6* $six/"
 }
@@ -85,18 +91,18 @@ vrrp_rule='  - {name: vrrp, from: any, to: [224.0.0.18, "ff02::12"], service: pr
 logged() { # TEXT
 	grep -q "shared address $1" "$lab/agent.log"
 }
-# Prints, in ms, the times from the guest's death to the announcement of its successor, and from that to the first packet
-# of each sender that reaches the successor. Fails until all of them have.
+# Prints, in ms, the times from the guest's death to the announcement of its successor, and from that to the next packet
+# of each sender that reaches the successor. Fails until all of them have. With VRRP's MAC, packets may reach it before.
 delays() { # BEGUN
 	jq -ers --argjson begun "$1" --arg four "$four" --arg six "$six" '
 		def first(f): map(select(.time > $begun and f) | .time) | min;
 		def ms(from; to): (to - from) * 1000 * 10 | round / 10;
 		first(.direction == "out" and .ethertype == 2054 and .dst_mac == "ff:ff:ff:ff:ff:ff") as $garp |
 		first(.direction == "out" and .proto == "icmp6" and .type == 136 and .from.address == $six) as $na |
-		def reached(vip; sender): first(.direction == "in" and .proto == "udp" and .to.address == vip and
-			.from.address == sender and .verdict == "allow" and .dst_mac != "52:54:00:00:00:01");
-		[ms($begun; $garp), ms($garp; reached($four; "10.0.0.13")), ms($garp; reached($four; "10.0.0.5")),
-		 ms($begun; $na), ms($na; reached($six; "fd00::13")), ms($na; reached($six; "fd00::5"))] | @tsv' "$lab/capture.out"
+		def reached(vip; sender; from): first(.direction == "in" and .proto == "udp" and .to.address == vip and
+			.from.address == sender and .verdict == "allow" and .dst_mac != "52:54:00:00:00:01" and .time > from);
+		[ms($begun; $garp), ms($garp; reached($four; "10.0.0.13"; $garp)), ms($garp; reached($four; "10.0.0.5"; $garp)),
+		 ms($begun; $na), ms($na; reached($six; "fd00::13"; $na)), ms($na; reached($six; "fd00::5"; $na))] | @tsv' "$lab/capture.out"
 }
 in_time() {
 	awk '{ exit !($2 < 1000 && $3 < 1000 && $5 < 1000 && $6 < 1000) }' "$lab/times"
@@ -177,13 +183,11 @@ for mac in $macs; do
 	check "$mac MAC: status, too" within 20 both_split
 	check "$mac MAC: the rule again" apply "$lab/policy.yaml"
 	check "$mac MAC: then one yields" within 20 eval 'is_master 1 && is_backup 2'
-	check "$mac MAC: and a minute later it is over" within 100 none_splits
+	[ "${SCALE:-}" != full ] || check "$mac MAC: and a minute later it is over" within 100 none_splits
 	for n in 1 2; do
-		for pid in $(cat "$lab/keepalived$n.pid"); do
-			kill "$pid"
-		done
+		kill "$(cat "$lab/keepalived$n.pid")"
 	done
-	within 20 eval 'is_backup 1 && is_backup 2' || bail "$mac MAC: keepalived ends"
+	within 20 no_keepalived || bail "$mac MAC: keepalived ends"
 	rm -f "$lab"/keepalived?.log
 done
 finish
