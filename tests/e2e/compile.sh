@@ -81,13 +81,9 @@ is_at() { # STEP
 	tapwall status --json | jq -es --arg step "$1" '.[0].orders[0].step == $step' >/dev/null
 }
 # Follows an order until it ends, and records its steps, one a line.
-follow_steps() {
-	while kill -0 "$applying" 2>/dev/null; do
-		tapwall status --json | jq -rs '.[0].orders[0].step // "none"'
-	done >"$lab/steps"
-}
-has_step() { # STEP
-	grep -qx "$1" "$lab/steps"
+# The warning that the check finds is in the log behind the line of the policy that took effect.
+was_checked_afterwards() {
+	sed '1,/large-rules.yaml is in force/d' "$lab/agent.log" | grep -q 'large-rules.yaml:.*can never match'
 }
 
 make_host
@@ -140,12 +136,11 @@ check "the old policy is still in force" is_source small.yaml
 must ip -n "$ns-host" link add tap5 type veth peer name far5
 must ip -n "$ns-host" link set tap5 master br0 up
 check "a port that arrives while images are made is protected" within 10 port_is tap5 protected
-follow_steps
 check "the policy with many rules takes effect" applied 0
 check "with the port that arrived meanwhile" port_is tap5 protected
 must ip -n "$ns-host" link del tap5
 check "the port is removed" within 10 port_is tap5 ""
-check "it was checked after it had taken effect" has_step checking
+check "it was checked after it had taken effect" was_checked_afterwards
 equal "no order is left" '[]' "$(field '.[0].orders' | tr -d ' \n')"
 say "the longest pause of this agent: $(field '.[0].longest_pause_s') s"
 
