@@ -218,7 +218,7 @@ static int init_tables(struct tw_agent *agent, struct tw_err *err)
 {
 	int ret;
 
-	tw_slots_init(&agent->slots, tw_kernel_map_fd(agent->host.kernel, TW_MAP_rules));
+	tw_slots_init(&agent->slots, agent->host.kernel);
 	tw_ports_init(&agent->ports);
 	tw_hostwork_init(&agent->hostwork);
 	ret = tw_images_init(&agent->images, agent->host.kernel);

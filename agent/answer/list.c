@@ -432,12 +432,12 @@ static int send_rule(const struct list_stream *stream, const struct tw_answer_ct
 	Tapwall__V1__Rule message = TAPWALL__V1__RULE__INIT;
 	const char *file;
 	tw_auto_buf struct tw_buf text = {0};
-	struct tw_rule_count count = {0};
+	struct tw_rule_count count;
 
 	tw_policy_print_rule(policy, index, &text);
 	if (text.failed)
 		return -ENOMEM;
-	tw_counts_rule(ctx->host->kernel, stream->inforce->slots[index], &count);
+	count = tw_counts_rule(ctx->host->kernel, stream->inforce->slots[index]);
 	message.name = TEXT(info->name);
 	message.action = TEXT(tw_verdict_name(info->action));
 	message.hits = count.hits;

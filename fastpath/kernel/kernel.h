@@ -38,13 +38,15 @@ struct tw_kernel {
 	char *bpffs; /* NULL: no pins */
 	int map_fd[TW_MAP__MAX];
 	int prog_fd[TW_PROG__MAX];
-	bool full_set;		  /* the map `full` refers to these programs */
-	int uplink_fd;		  /* tw_from_uplink */
-	int sweep_fd;		  /* tw_sweep, which sweeps a bucket */
-	int take_fd;		  /* tw_take, which takes over a record of another table */
-	int reinject_fd;	  /* tw_reinject, which sends a held frame again */
-	struct tw_config *config; /* mapped */
-	TW_VEC(int) programs;	  /* fds of all programs, in the object's order */
+	bool full_set;		     /* the map `full` refers to these programs */
+	int uplink_fd;		     /* tw_from_uplink */
+	int sweep_fd;		     /* tw_sweep, which sweeps a bucket */
+	int take_fd;		     /* tw_take, which takes over a record of another table */
+	int reinject_fd;	     /* tw_reinject, which sends a held frame again */
+	struct tw_config *config;    /* mapped */
+	struct tw_rule_count *rules; /* mapped; by tw_rule_index() */
+	uint32_t n_cpus;	     /* highest number of a possible CPU, plus 1 */
+	TW_VEC(int) programs;	     /* fds of all programs, in the object's order */
 	TW_VEC(struct tw_kernel_link) links; /* only without bpffs */
 	struct tw_kernel_ports ports;
 	struct tw_kernel_facts facts;
@@ -65,6 +67,12 @@ void tw_kernel_close_object(struct tw_kernel *kernel);
 int tw_kernel_copy_object(const struct tw_kernel *kernel, struct tap_bpf **ret);
 struct bpf_object *tw_kernel_object_of(const struct tap_bpf *copy);
 void tw_kernel_close_copy(struct tap_bpf *copy);
+
+/* Before load: sizes the counters of rules for this machine's CPUs (counts.c). */
+void tw_counts_size(struct tw_kernel *kernel);
+/* After load: maps them. 0 or negative errno. */
+int tw_counts_init(struct tw_kernel *kernel);
+void tw_counts_done(struct tw_kernel *kernel);
 
 /* Maps the tables and finds the free slots. 0 or negative errno. */
 int tw_kernel_ports_init(struct tw_kernel *kernel);

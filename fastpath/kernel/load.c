@@ -193,6 +193,7 @@ static int prepare_maps(
 	bpf_map__set_max_entries(
 		conns, tw_record_number(tw_conn_buckets(kernel->facts.max_conns), 0));
 	tw_kernel_size_object(kernel);
+	tw_counts_size(kernel);
 	for (int i = 0; kernel->bpffs && i < TW_MAP__MAX; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(kernel->object, map_names[i]);
 		const char *suffix;
@@ -370,6 +371,10 @@ static int setup(
 	if (code)
 		return tw_err_set(
 			err, code, "bpf", NULL, "cannot map the port tables: %s", strerror(-code));
+	code = tw_counts_init(kernel);
+	if (code)
+		return tw_err_set(err, code, "bpf", NULL, "cannot map the counters of rules: %s",
+			strerror(-code));
 	code = default_config(kernel, err);
 	if (!code)
 		code = map_config(kernel, err);
@@ -422,6 +427,7 @@ void tw_kernel_close(struct tw_kernel *kernel)
 			close(link->fd);
 	tw_vec_done(&kernel->links);
 	tw_kernel_ports_done(&kernel->ports);
+	tw_counts_done(kernel);
 	tw_resize_done(kernel);
 	if (kernel->config)
 		munmap(kernel->config, (size_t)sysconf(_SC_PAGESIZE));

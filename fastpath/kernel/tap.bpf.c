@@ -43,6 +43,11 @@ const volatile __u64 tw_jiffies_start_ns = 0; /* CLOCK_MONOTONIC at jiffy 0 */
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 
+tw_inline __u32 tw_cpu(const struct tw_frame *f)
+{
+	return bpf_get_smp_processor_id();
+}
+
 #include "fastpath/kernel/image.bpf.h"
 #include "fastpath/kernel/table.bpf.h"
 

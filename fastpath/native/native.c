@@ -101,6 +101,11 @@ static void *prefix_lookup(struct tw_native *native, const struct tw_addr_key *k
 #include "fastpath/abi/maps.def"
 #undef TW_MAP
 
+tw_inline __u32 tw_cpu(const struct tw_frame *f)
+{
+	return 0;
+}
+
 tw_inline __u32 tw_table_buckets(const struct tw_frame *f)
 {
 	return (__u32)native_of(f)->buckets.max;

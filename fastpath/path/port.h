@@ -52,6 +52,7 @@ struct tw_frame {
  * (kernel/resize.h). */
 tw_inline __u32 tw_table_buckets(const struct tw_frame *f);
 tw_inline __u32 tw_table_slots(const struct tw_frame *f);
+tw_inline __u32 tw_cpu(const struct tw_frame *f);
 
 /* Return a port's entry in an epoch, by interface or by id; NULL if it has none. */
 tw_inline const struct tw_port *tw_port_at(const struct tw_frame *f, __u32 ifindex, __u32 epoch);

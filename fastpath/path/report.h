@@ -26,8 +26,8 @@ tw_inline int tw_rule_shared(__u32 decision, __u32 other)
 
 tw_inline void tw_count_rule(const struct tw_frame *f, __u32 decision, int hit)
 {
-	__u32 slot = tw_decision_rule(decision);
-	struct tw_rule_count *count = tw_rules_lookup(f, &slot);
+	__u32 index = tw_rule_index(tw_decision_rule(decision), tw_cpu(f));
+	struct tw_rule_count *count = tw_rules_lookup(f, &index);
 
 	if (!count)
 		return;

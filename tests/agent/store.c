@@ -73,7 +73,7 @@ static void test_store_rules(void **state)
 	struct tw_saved_given given;
 	struct tw_slots slots;
 
-	tw_slots_init(&slots, -1);
+	tw_slots_init(&slots, NULL);
 	assert_int_equal(tw_staged_load_rules(place->store, &slots, &saved), -ENOENT);
 	assert_int_equal(tw_slots_assign(&slots, inforce->policy, inforce->slots), 0);
 	inforce->generation = 12;
@@ -84,7 +84,7 @@ static void test_store_rules(void **state)
 	assert_int_equal(tw_store_keep(place->store, NULL), 0);
 	tw_slots_done(&slots);
 
-	tw_slots_init(&slots, -1);
+	tw_slots_init(&slots, NULL);
 	tw_store_set_mark(place->store, 43); /* the mark of another boot's maps */
 	assert_int_equal(tw_staged_load_rules(place->store, &slots, &saved), -ENOENT);
 	/* The policy's source does not depend on the maps. */
@@ -209,7 +209,7 @@ static bool has_rule(struct tw_store *store, const char *name)
 	struct tw_slots slots;
 	bool found = false;
 
-	tw_slots_init(&slots, -1);
+	tw_slots_init(&slots, NULL);
 	if (!tw_staged_load_rules(store, &slots, &saved))
 		for (uint32_t i = 0; i < slots.n; i++)
 			found |= tw_slots_name(&slots, i) &&
@@ -264,7 +264,7 @@ static void test_store_staged(void **state)
 	char from[160], to[160];
 	struct tw_slots slots;
 
-	tw_slots_init(&slots, -1);
+	tw_slots_init(&slots, NULL);
 	assert_int_equal(tw_slots_assign(&slots, old->policy, old->slots), 0);
 	assert_int_equal(tw_staged_write(store, &slots, old, 6, NULL), 0);
 	assert_int_equal(tw_store_keep(store, NULL), 0);
@@ -412,7 +412,7 @@ static void test_store_damaged(void **state)
 			tw_store_write(place->store, TW_STORE_PORTS, texts[i], len, NULL), 0);
 		assert_int_equal(
 			tw_store_write(place->store, TW_STORE_IMAGES, texts[i], len, NULL), 0);
-		tw_slots_init(&slots, -1);
+		tw_slots_init(&slots, NULL);
 		tw_ports_init(&ports);
 		tw_staged_load_rules(place->store, &slots, &rules);
 		tw_saved_read_ports(place->store, &ports, &saved, &n);

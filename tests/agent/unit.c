@@ -140,7 +140,7 @@ static void test_slots(void **state)
 	uint32_t first[3], second[3], third[3];
 	struct tw_slots slots;
 
-	tw_slots_init(&slots, -1);
+	tw_slots_init(&slots, NULL);
 	assign(&slots, RULE("a") "," RULE("b"), first);
 	assign(&slots, RULE("b") "," RULE("c"), second);
 	assert_int_equal(second[0], first[1]);	   /* b stays */
@@ -176,7 +176,7 @@ static void test_slots_without_name(void **state)
 	struct tw_slots slots;
 	char text[256];
 
-	tw_slots_init(&slots, -1);
+	tw_slots_init(&slots, NULL);
 	snprintf(text, sizeof(text), "%s, %s", a, b);
 	assign(&slots, text, first);
 	snprintf(text, sizeof(text), "{action: deny, to: 10.0.0.9}, %s, %s", a, b);
@@ -219,7 +219,7 @@ static void test_slots_like(void **state)
 	struct tw_inforce *old = inforce_of(texts[0]);
 	struct tw_slots slots;
 
-	tw_slots_init(&slots, -1);
+	tw_slots_init(&slots, NULL);
 	assert_int_equal(tw_slots_assign(&slots, old->policy, old->slots), 0);
 	for (size_t i = 1; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct tw_inforce *now = NULL;
@@ -246,7 +246,7 @@ static void test_slots_come_back(void **state)
 	uint32_t first[2], second[2], third[2];
 	struct tw_slots slots;
 
-	tw_slots_init(&slots, -1);
+	tw_slots_init(&slots, NULL);
 	assert_int_equal(tw_slots_restore(&slots, 7, "a"), 0);
 	assert_int_equal(tw_slots_restore(&slots, 7, "b"), -EEXIST);
 	assert_int_equal(tw_slots_restore(&slots, 8, "a"), -EEXIST);
@@ -274,7 +274,7 @@ static void test_slots_without_memory(void **state)
 		struct tw_slots slots;
 		uint32_t numbers[4];
 
-		tw_slots_init(&slots, -1);
+		tw_slots_init(&slots, NULL);
 		tw_alloc_fail_after(n);
 		ret = tw_slots_assign(&slots, inforce->policy, numbers);
 		tw_alloc_fail_after(0);

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "fastpath/kernel/conns.h"
+#include "fastpath/kernel/counts.h"
 #include "fastpath/kernel/load.h"
 #include "sim/scene.h"
 #include "tests/run/target.h"
@@ -136,8 +137,9 @@ static int kernel_reset(struct tw_target *target, uint32_t max_conns, struct tw_
 	clear_hash(k, TW_MAP_answers);
 	forget_token(k);
 	kernel_forget(target);
-	if (clear_array(k, TW_MAP_rules, k->n_rules, sizeof(struct tw_rule_count), true) ||
-		clear_array(k, TW_MAP_reasons, TW_REASON_COUNTERS, sizeof(uint64_t), true) ||
+	for (uint32_t slot = 0; slot < k->n_rules; slot++)
+		tw_counts_clear_rule(k->kernel, slot);
+	if (clear_array(k, TW_MAP_reasons, TW_REASON_COUNTERS, sizeof(uint64_t), true) ||
 		clear_array(k, TW_MAP_limiters, TW_TARGET_PORTS_MAX + 1, sizeof(struct tw_limiter),
 			false) ||
 		clear_array(
@@ -425,20 +427,7 @@ static int kernel_each_conn(struct tw_target *target, tw_conn_fn *each, void *ar
 
 static int kernel_rule_count(struct tw_target *target, uint32_t slot, struct tw_rule_count *ret)
 {
-	const struct kernel *k = kernel_of(target);
-	tw_autofree struct tw_rule_count *counts = tw_alloc_array(
-		(size_t)k->n_cpus, sizeof(*counts));
-
-	if (!counts)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(tw_kernel_map_fd(k->kernel, TW_MAP_rules), &slot, counts))
-		return -errno;
-	*ret = (struct tw_rule_count){0};
-	for (int i = 0; i < k->n_cpus; i++) {
-		ret->hits += counts[i].hits;
-		ret->packets += counts[i].packets;
-		ret->bytes += counts[i].bytes;
-	}
+	*ret = tw_counts_rule(kernel_of(target)->kernel, slot);
 	return 0;
 }
 
