@@ -41,8 +41,8 @@ struct tw_slots {
 	uint32_t next;	/* where the next search for a free slot starts */
 	uint32_t round; /* counts assignments */
 	void *by_name;	/* tsearch(3) tree of the slots by name */
-	const struct tw_kernel
-		*kernel; /* its counters are cleared when a slot is reused; NULL: none */
+	/* Its counters are cleared when a slot is reused; NULL: none. */
+	const struct tw_kernel *kernel;
 };
 
 void tw_slots_init(struct tw_slots *slots, const struct tw_kernel *kernel);

@@ -227,7 +227,7 @@ static void test_slots_pledged(void **state)
 	struct tw_inforce *old = inforce_of("version: 1\nrules: [" RULE("a") "," RULE("b") "]\n");
 	struct tw_slots slots;
 
-	tw_slots_init(&slots, -1);
+	tw_slots_init(&slots, NULL);
 	assert_int_equal(tw_slots_assign(&slots, old->policy, old->slots), 0);
 	tw_slots_retire(&slots, &old->slots[1], 1); /* b alone is in force */
 	assert_int_equal(tw_slots_assign(&slots, draft->policy, draft->slots), 0);
