@@ -103,8 +103,10 @@ static void compare_all(struct run *run)
 		for (m = query("www.Example.com", tcp); m.len > 1; m.len--)
 			compare(run, &m, tcp ? TW_NAME_DNS_TCP : TW_NAME_DNS);
 	for (int i = 0; i < NOISE; i++) {
-		m = i % 3 ? (struct message){.len = 1 + (size_t)i % 300}
-			  : hello("example.com", i % 5);
+		if (i % 3)
+			m = (struct message){.len = 1 + (size_t)i % 300};
+		else
+			m = hello("example.com", i % 5);
 		for (size_t n = 0; n < (i % 3 ? m.len : 3); n++) {
 			seed = seed * 6364136223846793005ull + 1442695040888963407ull;
 			if (i % 3 == 0)
