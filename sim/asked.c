@@ -17,13 +17,14 @@
 struct stream {
 	struct tw_name_reader name;
 	bool kind_known; /* `name` has begun */
-	uint32_t base;	 /* sequence number of the first byte */
 	uint32_t read;	 /* bytes given to `name` */
 	uint8_t have[TW_ASKED_BYTES / 8];
 	uint8_t bytes[TW_ASKED_BYTES];
 };
 
 struct connection {
+	bool began[2];		   /* a way's `base` is known */
+	uint32_t base[2];	   /* sequence numbers of the first bytes */
 	bool over[2];		   /* a way's bytes are of no interest any more */
 	struct stream *streams[2]; /* NULL: not begun, or over */
 	enum tw_name_kind kind;	   /* of `text` */
@@ -157,16 +158,13 @@ static bool begin(struct stream *stream, const struct tw_glance *glance, uint8_t
 	return true;
 }
 
-/* Adds a segment to its way. False if the way has no name. */
+/* Adds a segment, `seq` bytes behind the way's first byte. False if the way has no name. */
 static bool add_segment(
-	struct stream *stream, bool fresh, const struct tw_glance *glance, const uint8_t *bytes)
+	struct stream *stream, uint32_t seq, const struct tw_glance *glance, const uint8_t *bytes)
 {
-	uint32_t seq = glance->tcp_seq + !!(glance->tcp_flags & TH_SYN), skip = 0;
 	size_t here = glance->payload_here;
+	uint32_t skip = 0;
 
-	if (fresh)
-		stream->base = seq;
-	seq -= stream->base;
 	/* A segment from before the first byte. */
 	if ((int32_t)seq < 0) {
 		skip = 0 - seq;
@@ -197,16 +195,22 @@ static bool add_datagram(
 static void add(struct connection *connection, int way, const struct tw_glance *glance,
 	const uint8_t *bytes)
 {
-	struct stream *stream = connection->streams[way];
-	bool fresh = !stream, tcp = glance->proto == IPPROTO_TCP;
+	uint32_t seq = glance->tcp_seq + !!(glance->tcp_flags & TH_SYN);
+	bool tcp = glance->proto == IPPROTO_TCP;
+	struct stream *stream;
 
-	if (!glance->payload_here && !(tcp && glance->tcp_flags & TH_SYN))
+	if (!connection->began[way] && (glance->payload_here || glance->tcp_flags & TH_SYN)) {
+		connection->began[way] = true;
+		connection->base[way] = seq;
+	}
+	if (!glance->payload_here)
 		return;
-	if (fresh)
-		stream = connection->streams[way] = tw_alloc(sizeof(*stream));
+	if (!connection->streams[way])
+		connection->streams[way] = tw_alloc(sizeof(*stream));
+	stream = connection->streams[way];
 	if (!stream)
 		return;
-	if (!(tcp ? add_segment(stream, fresh, glance, bytes)
+	if (!(tcp ? add_segment(stream, seq - connection->base[way], glance, bytes)
 		  : add_datagram(stream, glance, bytes)))
 		tw_name_end(&stream->name, TW_NAME_BAD);
 	if (stream->name.outcome == TW_NAME_FOUND) {
