@@ -141,8 +141,19 @@ for way in tcx clsact; do
 		"$(on_host tc qdisc show | grep -E 'dev tap[12] ' | grep -v noqueue)"
 done
 
-# An ingress qdisc, and a root qdisc without filters: nothing can judge frames to the guest.
+# A root qdisc that accepts no filters, and an ingress qdisc: an empty one makes room.
 on_host tc qdisc add dev tap1 handle ffff: ingress
+on_host tc qdisc add dev tap1 root handle 1: tbf rate 1gbit burst 100kb latency 50ms
+start_agent --policy "$lab/policy.yaml" --force-clsact
+equal "an empty ingress qdisc makes room for the programs" protected "$(state_of tap1)"
+judged "the port"
+stop_agent
+check "release" release
+on_host tc qdisc del dev tap1 root
+
+# One with a filter of the host does not: nothing can judge frames to the guest.
+on_host tc qdisc add dev tap1 handle ffff: ingress
+on_host tc filter add dev tap1 parent ffff: prio 50 u32 match u32 0 0 flowid 1:1
 on_host tc qdisc add dev tap1 root handle 1: tbf rate 1gbit burst 100kb latency 50ms
 start_agent --policy "$lab/policy.yaml" --force-clsact
 equal "a port without room for the programs is shut" shut "$(state_of tap1)"
